@@ -1,0 +1,94 @@
+/**
+ * Time, timers and chance: the one place of the library that has them, so that a test or the simulation can put its own in.
+ *
+ * A lease is measured on a clock that nobody can set and that goes on while the machine sleeps. Node has no such clock:
+ * its monotonic one (CLOCK_MONOTONIC) stops during sleep. So `now` is the monotonic clock plus what the uptime
+ * (CLOCK_BOOTTIME) has gained on it, which is read again once a second and whenever the wall clock leaves the monotonic one.
+ */
+import { randomBytes } from 'node:crypto'
+import { uptime } from 'node:os'
+
+/** A timer that was set. Cancelling twice, or after it fired, does nothing. */
+export interface Timer {
+  cancel(): void
+}
+
+export interface Clock {
+  /** Milliseconds on a clock that never steps back, cannot be set, and counts sleep. Its zero means nothing. */
+  now(): number
+  /** Milliseconds since 1970 as the machine believes: for people and for tokens, never for expiry. */
+  wall(): number
+  /**
+   * Calls `task` once, not before `delayMs` from now (any length; Infinity never). An exception of the task is a defect of ours.
+   * `idle`: does not keep the process alive.
+   */
+  after(delayMs: number, task: () => void, options?: { readonly idle?: boolean }): Timer
+  /** In [0, 1). */
+  random(): number
+  /** 128 random bits as text. */
+  id(): string
+}
+
+/** The longest delay that setTimeout takes; a longer one would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+/** /proc/uptime counts in hundredths of a second: less than this is rounding, not sleep. */
+const UPTIME_ERROR_MS = 20
+
+function createSystemClock(): Clock {
+  let slept = 0
+  let checkedAt = performance.now()
+  let wallOffset = Date.now() - checkedAt
+  const uptimeOffset = uptime() * 1_000 - checkedAt
+
+  function now(): number {
+    const monotonic = performance.now()
+    const offset = Date.now() - monotonic
+    if (Math.abs(offset - wallOffset) > UPTIME_ERROR_MS || monotonic - checkedAt > 1_000) {
+      wallOffset = offset
+      checkedAt = monotonic
+      slept = Math.max(slept, uptime() * 1_000 - monotonic - uptimeOffset - UPTIME_ERROR_MS)
+    }
+    return monotonic + slept
+  }
+
+  // One pool for ids: randomBytes costs 2 us a call, and every attempt needs one.
+  let pool = Buffer.alloc(0)
+  let used = 0
+  function id(): string {
+    if (used === pool.length) {
+      pool = randomBytes(16 * 256)
+      used = 0
+    }
+    used += 16
+    return pool.toString('base64url', used - 16, used)
+  }
+
+  return { now, wall: () => Date.now(), after, random: Math.random, id }
+}
+
+function after(delayMs: number, task: () => void, options: { readonly idle?: boolean } = {}): Timer {
+  let handle: NodeJS.Timeout | undefined
+  const arm = (leftMs: number): void => {
+    const step = Math.min(leftMs, LONGEST_TIMER_MS)
+    handle = setTimeout(() => (leftMs > step ? arm(leftMs - step) : task()), step)
+    if (options.idle === true) handle.unref()
+  }
+  arm(Math.max(0, delayMs))
+  return { cancel: () => clearTimeout(handle) }
+}
+
+export const systemClock: Clock = createSystemClock()
+
+/** Resolves not before `delayMs` from now, or at once when `signal` aborts. Never rejects: look at the signal afterwards. */
+export function sleep(clock: Clock, delayMs: number, options: { readonly signal?: AbortSignal | undefined; readonly idle?: boolean } = {}): Promise<void> {
+  return new Promise(resolve => {
+    if (options.signal?.aborted === true) return resolve()
+    const done = (): void => {
+      timer.cancel()
+      options.signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = clock.after(delayMs, done, { idle: options.idle ?? false })
+    options.signal?.addEventListener('abort', done)
+  })
+}

@@ -1,0 +1,107 @@
+/**
+ * Memory of this process: the reference that every other driver is held to.
+ *
+ * The rule and its transitions as they stand, over a map. Two stores of one `storage` name see the same locks, as two
+ * processes on one server would.
+ *
+ * Guarantee: process. It excludes tasks of this process from each other and nobody else; it is gone when the process is.
+ */
+import { randomUUID } from 'node:crypto'
+import { systemClock } from '../core/clock.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Io, LeaveRequest, LockView, RenewRequest, RevokeRequest, Store, StoreListener, StoreTraits, TicketRequest } from '../store/contract.ts'
+import { EMPTY, enter, forgettable, leave, renew, revoke, view } from '../store/queue.ts'
+import type { Now, Queue, Step } from '../store/queue.ts'
+
+export interface MemoryStoreOptions {
+  /** Stores of one name share their locks. Default: a storage of its own. */
+  readonly storage?: string
+  /** Put before every key, so that two applications in one storage do not meet. */
+  readonly namespace?: string
+  /** The clock that decides expiry; for tests. */
+  readonly clock?: Clock
+}
+
+const traits: StoreTraits = {
+  name: 'memory',
+  guarantee: 'process',
+  reach: 'process',
+  fencing: true,
+  queue: true,
+  shared: true,
+  limit: true,
+  keep: true,
+  clock: 'host',
+  clockErrorMs: 0,
+  minTtlMs: 1,
+  maxTokens: 1_000_000,
+}
+
+interface Storage {
+  readonly queues: Map<string, Queue>
+  readonly listeners: Set<StoreListener>
+}
+
+const storages = new Map<string, Storage>()
+
+/** Locks within this process, or within all stores of one `storage` name. */
+export function memoryStore(options: MemoryStoreOptions = {}): Store {
+  const { storage: name = randomUUID(), namespace = '', clock = systemClock } = options
+  const storage = storages.get(name) ?? { queues: new Map<string, Queue>(), listeners: new Set<StoreListener>() }
+  if (options.storage !== undefined) storages.set(name, storage)
+  const own = new Set<StoreListener>()
+  const read = (): Now => ({ ms: clock.now(), micros: Math.floor(clock.wall() * 1_000) })
+
+  function apply<Answer>(key: string, transition: (queue: Queue, now: Now) => Step<Answer>): Answer {
+    const now = read()
+    const name = namespace + key
+    const step = transition(storage.queues.get(name) ?? EMPTY, now)
+    if (forgettable(step.queue, now)) storage.queues.delete(name)
+    else storage.queues.set(name, step.queue)
+    for (const listener of storage.listeners) {
+      if (step.holds.length > 0) listener.holds(name, step.holds)
+      for (const { token, reason } of step.revoked) listener.revoked(name, token, reason)
+    }
+    return step.answer
+  }
+
+  return {
+    traits,
+    enter: async (request: TicketRequest) => apply(request.key, (queue, now) => enter(queue, request, now)),
+    renew: async (renewals: readonly RenewRequest[]) => renewals.map(request => apply(request.key, (queue, now) => renew(queue, request, now))),
+    leave: async (request: LeaveRequest) => apply(request.key, (queue, now) => leave(queue, request, now)),
+    revoke: async (key: string, request: RevokeRequest) => apply(key, (queue, now) => revoke(queue, request, now)),
+    inspect: async (key: string) => view(key, storage.queues.get(namespace + key) ?? EMPTY, read()),
+    async *list(prefix: string, _io: Io): AsyncIterable<LockView> {
+      for (const name of [...storage.queues.keys()].toSorted()) {
+        if (!name.startsWith(namespace + prefix)) continue
+        const lock = view(name.slice(namespace.length), storage.queues.get(name) ?? EMPTY, read())
+        if (lock !== null) yield lock
+      }
+    },
+    async listen(listener: StoreListener): Promise<AsyncDisposable> {
+      const local = within(namespace, listener)
+      storage.listeners.add(local)
+      own.add(local)
+      return {
+        [Symbol.asyncDispose]: async () => {
+          storage.listeners.delete(local)
+          own.delete(local)
+        },
+      }
+    },
+    async close(): Promise<void> {
+      for (const listener of own) storage.listeners.delete(listener)
+      own.clear()
+    },
+  }
+}
+
+/** News of other namespaces are not ours, and ours lose the namespace. */
+function within(namespace: string, listener: StoreListener): StoreListener {
+  return {
+    holds: (name, tokens) => name.startsWith(namespace) && listener.holds(name.slice(namespace.length), tokens),
+    revoked: (name, token, reason) => name.startsWith(namespace) && listener.revoked(name.slice(namespace.length), token, reason),
+    gap: () => listener.gap(),
+  }
+}
