@@ -50,11 +50,13 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
   const storage = storages.get(name) ?? { queues: new Map<string, Queue>(), listeners: new Set<StoreListener>() }
   if (options.storage !== undefined) storages.set(name, storage)
   const own = new Set<StoreListener>()
+  // The length in front keeps namespace "a" with key "bc" from meeting namespace "ab" with key "c".
+  const prefix = `${namespace.length}:${namespace}`
   const read = (): Now => ({ ms: clock.now(), micros: Math.floor(clock.wall() * 1_000) })
 
   function apply<Answer>(key: string, transition: (queue: Queue, now: Now) => Step<Answer>): Answer {
     const now = read()
-    const name = namespace + key
+    const name = prefix + key
     const step = transition(storage.queues.get(name) ?? EMPTY, now)
     if (forgettable(step.queue, now)) storage.queues.delete(name)
     else storage.queues.set(name, step.queue)
@@ -71,16 +73,16 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     renew: async (renewals: readonly RenewRequest[]) => renewals.map(request => apply(request.key, (queue, now) => renew(queue, request, now))),
     leave: async (request: LeaveRequest) => apply(request.key, (queue, now) => leave(queue, request, now)),
     revoke: async (key: string, request: RevokeRequest) => apply(key, (queue, now) => revoke(queue, request, now)),
-    inspect: async (key: string) => view(key, storage.queues.get(namespace + key) ?? EMPTY, read()),
-    async *list(prefix: string, _io: Io): AsyncIterable<LockView> {
+    inspect: async (key: string) => view(key, storage.queues.get(prefix + key) ?? EMPTY, read()),
+    async *list(start: string, _io: Io): AsyncIterable<LockView> {
       for (const name of [...storage.queues.keys()].toSorted()) {
-        if (!name.startsWith(namespace + prefix)) continue
-        const lock = view(name.slice(namespace.length), storage.queues.get(name) ?? EMPTY, read())
+        if (!name.startsWith(prefix + start)) continue
+        const lock = view(name.slice(prefix.length), storage.queues.get(name) ?? EMPTY, read())
         if (lock !== null) yield lock
       }
     },
     async listen(listener: StoreListener): Promise<AsyncDisposable> {
-      const local = within(namespace, listener)
+      const local = within(prefix, listener)
       storage.listeners.add(local)
       own.add(local)
       return {
@@ -98,10 +100,10 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
 }
 
 /** News of other namespaces are not ours, and ours lose the namespace. */
-function within(namespace: string, listener: StoreListener): StoreListener {
+function within(prefix: string, listener: StoreListener): StoreListener {
   return {
-    holds: (name, tokens) => name.startsWith(namespace) && listener.holds(name.slice(namespace.length), tokens),
-    revoked: (name, token, reason) => name.startsWith(namespace) && listener.revoked(name.slice(namespace.length), token, reason),
+    holds: (name, tokens) => name.startsWith(prefix) && listener.holds(name.slice(prefix.length), tokens),
+    revoked: (name, token, reason) => name.startsWith(prefix) && listener.revoked(name.slice(prefix.length), token, reason),
     gap: () => listener.gap(),
   }
 }
