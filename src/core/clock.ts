@@ -79,6 +79,24 @@ function after(delayMs: number, task: () => void, options: { readonly idle?: boo
 
 export const systemClock: Clock = createSystemClock()
 
+/**
+ * Milliseconds since the machine started, the same in every process of it (CLOCK_MONOTONIC, or what the system has in its place):
+ * for tickets in a store that processes of one host share. It stops while the machine sleeps, and that is the safe side: two
+ * processes that had counted the sleep at different moments would disagree, and one would find the other's live ticket dead.
+ */
+export const hostClock: Clock = {
+  ...systemClock,
+  now: () => {
+    const [seconds, nanoseconds] = process.hrtime()
+    return seconds * 1_000 + nanoseconds / 1e6
+  },
+}
+
+/** Resolves in the next turn of the event loop, so that timers and input get theirs between two pieces of work. */
+export function turn(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve))
+}
+
 /** Resolves not before `delayMs` from now, or at once when `signal` aborts. Never rejects: look at the signal afterwards. */
 export function sleep(clock: Clock, delayMs: number, options: { readonly signal?: AbortSignal | undefined; readonly idle?: boolean } = {}): Promise<void> {
   return new Promise(resolve => {

@@ -1,0 +1,62 @@
+/**
+ * Events: to the listeners of these locks, and to the diagnostics channels `holdfast:<type>` for telemetry that subscribes
+ * to the process. Whoever emits asks `wants` first where an event would cost a call or a loop.
+ */
+import { channel } from 'node:diagnostics_channel'
+import type { LockEvent } from './types.ts'
+
+export type Listener<E extends LockEvent['type']> = (event: Extract<LockEvent, { type: E }>) => void
+
+export interface Events {
+  wants(type: LockEvent['type']): boolean
+  emit(event: LockEvent): void
+  on<E extends LockEvent['type']>(type: E, listener: Listener<E>): () => void
+  /** Every event; the journal. */
+  all(listener: (event: LockEvent) => void): () => void
+}
+
+const TYPES = ['waiting', 'acquired', 'timed-out', 'renewed', 'suspect', 'released', 'lost', 'revoked', 'fenced', 'stale', 'store-error', 'stalled', 'ttl-at-risk'] as const
+const channels = new Map(TYPES.map(type => [type, channel(`holdfast:${type}`)]))
+
+/** To those who subscribed to the process's diagnostics channels. */
+export function publish(event: LockEvent): void {
+  const target = channels.get(event.type)
+  if (target?.hasSubscribers === true) target.publish(event)
+}
+
+export function createEvents(): Events {
+  const listeners = new Map<string, Set<(event: LockEvent) => void>>()
+
+  function add(type: string, listener: (event: LockEvent) => void): () => void {
+    const set = listeners.get(type) ?? new Set()
+    listeners.set(type, set.add(listener))
+    return () => {
+      set.delete(listener)
+      if (set.size === 0 && listeners.get(type) === set) listeners.delete(type)
+    }
+  }
+
+  return {
+    wants: type => listeners.has(type) || listeners.has('*') || channels.get(type)?.hasSubscribers === true,
+    emit(event) {
+      publish(event)
+      if (listeners.size === 0) return
+      for (const listener of [...(listeners.get(event.type) ?? []), ...(listeners.get('*') ?? [])]) guarded(listener, event)
+    },
+    on: (type, listener) => add(type, event => isOf(event, type) && listener(event)),
+    all: listener => add('*', listener),
+  }
+}
+
+function isOf<E extends LockEvent['type']>(event: LockEvent, type: E): event is Extract<LockEvent, { type: E }> {
+  return event.type === type
+}
+
+/** A listener's exception is the listener's: it is shown as a warning and never reaches the lock. */
+function guarded(listener: (event: LockEvent) => void, event: LockEvent): void {
+  try {
+    listener(event)
+  } catch (error) {
+    process.emitWarning(`A listener of holdfast's event "${event.type}" threw: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`, 'HoldfastWarning')
+  }
+}
