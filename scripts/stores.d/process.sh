@@ -106,6 +106,14 @@ launch() {
   echo "$! $(process_stat $! | cut -d' ' -f3)" >pid
 }
 
+# Runs what makes the first data of a store: once, and again if it was cut short.
+make_first_data() { # COMMAND...
+  [ ! -e prepared ] || return 0
+  find data -mindepth 1 -delete
+  "$@" >>log 2>&1
+  touch prepared
+}
+
 # Gives files to the user that the servers run as.
 own() { [ "$SERVER_USER" != nobody ] || chown nobody "$@"; }
 
