@@ -1,0 +1,36 @@
+/** `holdfast/conformance`: one suite for every store, and a store that misbehaves on request. */
+import { expiryCases } from './cases-expiry.ts'
+import { holdingCases } from './cases-holding.ts'
+import { leavingCases } from './cases-leaving.ts'
+import { pushCases } from './cases-push.ts'
+import { queueCases } from './cases-queue.ts'
+import { revokeCases } from './cases-revoke.ts'
+import { tokenCases } from './cases-tokens.ts'
+import { viewCases } from './cases-views.ts'
+import type { Hooks, MakeStore } from './scene.ts'
+import { registerGroups } from './suite.ts'
+import type { Group, Runner } from './suite.ts'
+
+export type { Hooks, MakeStore } from './scene.ts'
+export type { Runner } from './suite.ts'
+
+const GROUPS: Readonly<Record<string, Group>> = {
+  'who holds': holdingCases,
+  time: expiryCases,
+  tokens: tokenCases,
+  leaving: leavingCases,
+  'the queue': queueCases,
+  pushes: pushCases,
+  revoke: revokeCases,
+  'what people see': viewCases,
+}
+
+/**
+ * Registers the whole suite for one store. `make` is called for every case with a new storage name; two stores made with
+ * one name must be two processes on the same data, and an unused name must be empty.
+ *
+ *     describeStore('mine', storage => mineStore(client, { namespace: storage }), { describe, test, beforeAll, afterAll })
+ */
+export function describeStore(name: string, make: MakeStore, runner: Runner, hooks: Hooks = {}): void {
+  registerGroups(name, GROUPS, make, runner, hooks)
+}

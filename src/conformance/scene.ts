@@ -1,0 +1,203 @@
+/**
+ * What one case works with: stores over a storage of its own, visitors who enter and leave, and lengths of time that fit
+ * the store. Cases share nothing, so the order in which they run does not matter.
+ *
+ * A store's clock cannot be moved from outside, so the cases wait in real time. They claim that something did not happen
+ * too early, and look for what must come until long after it should have: a slow machine makes a case slow, not red.
+ */
+import { randomUUID } from 'node:crypto'
+import assert from 'node:assert/strict'
+import { sleep, systemClock } from '../core/clock.ts'
+import type { Entry, Io, Renewal, Store, StoreTraits, TicketRequest, Was } from '../store/contract.ts'
+
+/** Makes a store over `storage`. Two stores of one name are two processes on the same data; an unused name is empty. */
+export type MakeStore = (storage: string) => Promise<Store>
+
+export interface Hooks {
+  /** Stops the store's server and starts it again with the data that it keeps. The stores of the case are closed before and made anew after. */
+  restart?(): Promise<void>
+  /** Destroys all that the storage holds, as a FLUSHALL or a dropped table would. */
+  wipe?(storage: string): Promise<void>
+}
+
+/** All calls of the cases carry this deadline. */
+export const IO: Io = { timeoutMs: 5_000 }
+
+export interface Times {
+  /** The shortest lease worth trying. */
+  readonly tinyMs: number
+  /** A life that the case lets run out. */
+  readonly shortMs: number
+  /** A life that runs out within the case unless it is prolonged, and long enough to do so. */
+  readonly steadyMs: number
+  /** A life that outlasts the case. */
+  readonly longMs: number
+  /** How long to look for what must come. */
+  readonly patienceMs: number
+  /** The case is given up after this. */
+  readonly guardMs: number
+}
+
+export function timesFor(traits: StoreTraits): Times {
+  const least = traits.minTtlMs
+  const shortMs = Math.max(120, least)
+  return {
+    tinyMs: Math.max(20, least),
+    shortMs,
+    steadyMs: Math.max(400, least),
+    longMs: Math.max(60_000, 20 * least),
+    patienceMs: 10_000 + 4 * shortMs,
+    guardMs: 30_000 + 20 * shortMs,
+  }
+}
+
+/** Who wants the lock: one id, and the request that it makes. */
+export interface Visitor {
+  readonly id: string
+  readonly request: TicketRequest
+  enter(change?: Partial<TicketRequest>): Promise<Entry>
+  renew(ttlMs?: number): Promise<Renewal>
+  leave(how?: { readonly keepMs?: number; readonly forbidMs?: number }): Promise<Was>
+}
+
+export interface Scene {
+  readonly times: Times
+  readonly hooks: Hooks
+  readonly storage: string
+  /** One more process on the case's storage, or on another one. */
+  store(storage?: string): Promise<Store>
+  /** Closes the stores made so far, as a process that ends in good order. */
+  closeAll(): Promise<void>
+}
+
+/** The scene of one case, and how to strike it. */
+export function openScene(first: Store, storage: string, make: MakeStore, hooks: Hooks): Scene {
+  const open: Store[] = [first]
+  let fresh: Store | null = first
+  return {
+    times: timesFor(first.traits),
+    hooks,
+    storage,
+    async store(other = storage) {
+      const made = other === storage && fresh !== null ? fresh : await make(other)
+      if (made === fresh) fresh = null
+      else open.push(made)
+      return made
+    },
+    async closeAll() {
+      fresh = null
+      await Promise.all(open.splice(0).map(store => store.close()))
+    },
+  }
+}
+
+/** The key of cases that need but one. */
+export const KEY = 'account:7'
+
+/** Somebody new, with a long life unless the case says otherwise. */
+export function visitor(scene: Scene, store: Store, holder: string, wish: Partial<TicketRequest> = {}): Visitor {
+  const { longMs } = scene.times
+  const request: TicketRequest = {
+    key: KEY,
+    id: randomUUID(),
+    holder,
+    mode: 'exclusive',
+    limit: null,
+    ttlMs: longMs,
+    waiterTtlMs: longMs,
+    queue: true,
+    tokens: 1,
+    meta: {},
+    ...wish,
+  }
+  const { id, key } = request
+  return {
+    id,
+    request,
+    enter: change => store.enter({ ...request, ...change }, IO),
+    async renew(ttlMs = request.ttlMs) {
+      const [answer, ...more] = await store.renew([{ key, id, ttlMs }], IO)
+      if (answer === undefined || more.length > 0) throw new assert.AssertionError({ message: 'one renewal must have one answer' })
+      return answer
+    },
+    leave: async ({ keepMs = 0, forbidMs = 0 } = {}) => (await store.leave({ key, id, keepMs, forbidMs }, IO)).was,
+  }
+}
+
+export const wait = (delayMs: number): Promise<void> => sleep(systemClock, delayMs)
+export const clock = systemClock
+
+/** Asks again and again until the answer is there, and gives it. Fails with `what` when patience is at an end. */
+export async function until<T>(scene: Scene, what: string, probe: () => Promise<T | null | undefined | false>): Promise<T> {
+  const start = clock.now()
+  for (;;) {
+    const found = await probe()
+    if (found !== null && found !== undefined && found !== false) return found
+    if (clock.now() - start > scene.times.patienceMs)
+      throw new assert.AssertionError({ message: `waited ${Math.round(clock.now() - start)} ms in vain: ${what}` })
+    await wait(Math.max(4, scene.times.shortMs / 40))
+  }
+}
+
+/** Waits until the store itself no longer shows this holder under the key. */
+export async function gone(scene: Scene, store: Store, who: Visitor): Promise<void> {
+  await until(scene, `${who.request.holder} is gone from the queue`, async () => {
+    const lock = await store.inspect(who.request.key, IO)
+    return lock === null || [...lock.holders, ...lock.waiters].every(ticket => ticket.holder !== who.request.holder)
+  })
+}
+
+/** Makes the visitor enter again and again, as a waiter's heartbeat does, until it holds. */
+export function comesToHold(scene: Scene, who: Visitor, change: Partial<TicketRequest> = {}): Promise<Holding> {
+  return until(scene, `${who.request.holder} comes to hold`, async () => {
+    const entry = await who.enter(change)
+    return entry.status === 'holds' && entry
+  })
+}
+
+export type Holding = Extract<Entry, { readonly status: 'holds' }>
+export type Waiting = Extract<Entry, { readonly status: 'waits' }>
+
+export function holds(entry: Entry): Holding {
+  if (entry.status !== 'holds') throw unexpected(entry, 'holds')
+  return entry
+}
+
+export function waits(entry: Entry): Waiting {
+  if (entry.status !== 'waits') throw unexpected(entry, 'waits')
+  return entry
+}
+
+export function refused(entry: Entry): Extract<Entry, { readonly status: 'refused' }> {
+  if (entry.status !== 'refused') throw unexpected(entry, 'refused')
+  return entry
+}
+
+export function forbidden(entry: Entry): Extract<Entry, { readonly status: 'forbidden' }> {
+  if (entry.status !== 'forbidden') throw unexpected(entry, 'forbidden')
+  return entry
+}
+
+/** The ticket is no longer there, and asking has not brought it back. */
+export function isGone(entry: Entry): void {
+  if (entry.status !== 'gone') throw unexpected(entry, 'gone')
+}
+
+export function held(renewal: Renewal): Extract<Renewal, { readonly status: 'held' }> {
+  if (renewal.status !== 'held') throw unexpected(renewal, 'held')
+  return renewal
+}
+
+export function lost(renewal: Renewal): Extract<Renewal, { readonly status: 'lost' }> {
+  if (renewal.status !== 'lost') throw unexpected(renewal, 'lost')
+  return renewal
+}
+
+function unexpected(actual: { readonly status: string }, expected: string): assert.AssertionError {
+  return new assert.AssertionError({
+    message: `expected "${expected}", but the store answered ${JSON.stringify(actual)}`,
+    actual: actual.status,
+    expected,
+    operator: 'status',
+  })
+}
