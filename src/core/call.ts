@@ -44,12 +44,12 @@ const GRACE_MS = 25
 export async function call<T>(clock: Clock, store: Store, verb: string, key: string, timeoutMs: number, request: (io: Io) => Promise<T>): Promise<Outcome<T>> {
   const limitMs = Math.max(1, timeoutMs)
   const late = (): Outcome<T> => ({ ok: false, error: new StoreUnavailableError(`${store.traits.name} did not answer "${verb}" of "${key}" within ${Math.round(limitMs)} ms.`, { key }), final: false, ambiguous: true, overdue: true })
-  return within(clock, limitMs * GRACE + GRACE_MS, outcomeOf(store, verb, key, request({ timeoutMs: limitMs })), late)
+  return within(clock, limitMs * GRACE + GRACE_MS, outcomeOf(store, verb, key, () => request({ timeoutMs: limitMs })), late)
 }
 
-async function outcomeOf<T>(store: Store, verb: string, key: string, reply: Promise<T>): Promise<Outcome<T>> {
+async function outcomeOf<T>(store: Store, verb: string, key: string, request: () => Promise<T>): Promise<Outcome<T>> {
   try {
-    return { ok: true, value: await reply }
+    return { ok: true, value: await request() }
   } catch (cause) {
     if (cause instanceof UnsupportedError || cause instanceof ConfigurationError) return { ok: false, error: cause, final: true, ambiguous: false, overdue: false }
     if (cause instanceof StoreUnavailableError) return { ok: false, error: cause, final: false, ambiguous: cause.ambiguous, overdue: false }

@@ -1,0 +1,374 @@
+/**
+ * Handover inside one process: one ticket stands in the store for many tasks, and the lease passes from task to task
+ * without a round trip, each with its own token out of the ticket's block.
+ *
+ * Lock cohorting: Dice, Marathe, Shavit, PPoPP 2012. What bounds it, all hard: a ticket carries at most as many leases as it
+ * has tokens; a pass happens only after the task has settled and with half of the window left; while others wait in the
+ * store there are few more passes and little more time; and news of waiters that are older than that time count as
+ * "somebody waits", so the ticket is renewed first, whose answer tells. A ticket of its own is a cohort of one.
+ */
+import { attemptOnce, GIVEN_UP, leaveTicket, pursue } from './acquire.ts'
+import type { Grant, Pursuit, Refusal, Wanted } from './acquire.ts'
+import { call } from './call.ts'
+import { holdsAlready } from './chain.ts'
+import type { Timer } from './clock.ts'
+import type { Core } from './core.ts'
+import { humanMs } from './duration.ts'
+import { ClosedError, WaitTimeoutError } from './errors.ts'
+import { createLease } from './lease.ts'
+import type { OpenLease, ReleaseResult } from './lease.ts'
+import type { Risk } from './risk.ts'
+import { isOpen } from './ticket.ts'
+import type { HeldTicket } from './ticket.ts'
+import type { Lease } from './types.ts'
+
+export interface CohortLimits {
+  readonly contendedPasses: number
+  readonly contendedForMs: number
+}
+
+export interface Waiting {
+  readonly waitMs: number
+  readonly signal: AbortSignal | undefined
+  /** Tasks of equal wishes may share one ticket. */
+  readonly share: boolean
+}
+
+export interface Cohorts {
+  acquire(wanted: Wanted, waiting: Waiting): Promise<Lease>
+  tryAcquire(wanted: Wanted): Promise<Lease | Refusal>
+  /** Rejects who waits; new ones are refused. */
+  stop(): void
+  /** Leases whose tasks still run. */
+  readonly active: Iterable<OpenLease>
+  /** Resolves when no task runs any more. */
+  idle(): Promise<void>
+}
+
+/** A task that waits. */
+interface Applicant {
+  readonly since: number
+  readonly own: boolean
+  timer: Timer | undefined
+  done: boolean
+  grant(lease: Lease): void
+  refuse(error: unknown): void
+}
+
+interface Cohort {
+  readonly name: string
+  readonly wanted: Wanted
+  readonly queue: Set<Applicant>
+  readonly running: Set<OpenLease>
+  ticket: HeldTicket | null
+  handover: Grant['handover'] | 'cohort'
+  used: number
+  contendedSince: number | null
+  contendedPasses: number
+  /** Asking the store whether somebody waits, before the next pass. */
+  asking: boolean
+  pursuit: Pursuit | null
+}
+
+/** A holder's name is only fetched for people; more than this nobody waits for it. */
+const ASK_WHO_MS = 250
+
+export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Cohorts {
+  const { clock, events, renewer, store } = core
+  const cohorts = new Map<string, Cohort>()
+  const active = new Set<OpenLease>()
+  const idlers = new Set<() => void>()
+  let stopped = false
+  let serial = 0
+
+  // ---------------------------------------------------------------- who waits
+
+  function apply(cohort: Cohort, waiting: Waiting): Promise<Lease> {
+    return new Promise<Lease>((resolve, reject) => {
+      const own = holdsAlready(cohort.wanted.key)
+      const cancel = (): void => refuse(waiting.signal?.reason)
+      const end = (): void => {
+        applicant.done = true
+        applicant.timer?.cancel()
+        waiting.signal?.removeEventListener('abort', cancel)
+        cohort.queue.delete(applicant)
+      }
+      const refuse = (error: unknown): void => {
+        if (applicant.done) return
+        end()
+        reject(error)
+        if (cohort.queue.size === 0) cohort.pursuit?.giveUp()
+        forget(cohort)
+      }
+      const applicant: Applicant = {
+        since: clock.now(),
+        own,
+        timer: undefined,
+        done: false,
+        grant(lease) {
+          end()
+          resolve(lease)
+        },
+        refuse,
+      }
+      if (waiting.waitMs !== Infinity) applicant.timer = clock.after(waiting.waitMs, () => void timeOut(cohort, applicant))
+      waiting.signal?.addEventListener('abort', cancel)
+      const ahead = cohort.running.size + cohort.queue.size + (cohort.pursuit?.ahead ?? 0)
+      cohort.queue.add(applicant)
+      void advance(cohort)
+      if (!applicant.done && ahead > 0) announce(cohort, ahead, own)
+    })
+  }
+
+  /** Tells contention from outage, and who was in the way. Never rejects. */
+  async function timeOut(cohort: Cohort, applicant: Applicant): Promise<void> {
+    const { key } = cohort.wanted
+    const waitedMs = clock.now() - applicant.since
+    const trouble = cohort.pursuit?.trouble() ?? null
+    if (trouble !== null) return applicant.refuse(trouble)
+    const ahead = cohort.pursuit?.ahead ?? cohort.running.size
+    // Out of the local queue first: while people are told who was in the way, the lease must not go to somebody who no longer waits.
+    cohort.queue.delete(applicant)
+    const holders = cohort.pursuit?.holders.length ? cohort.pursuit.holders : await whoHolds(key)
+    events.emit({ type: 'timed-out', key, waitedMs, ahead })
+    const names = holders.length === 0 ? 'somebody' : holders.map(view => view.holder).join(', ')
+    const self = applicant.own ? ' It is held by the very call chain that waits: a lock is not reentrant.' : ''
+    applicant.refuse(new WaitTimeoutError(`"${key}" was still held by ${names} after ${humanMs(waitedMs)}.${self} Raise wait, or try again later.`, { key, waitedMs, holders, own: applicant.own }))
+  }
+
+  async function whoHolds(key: string): Promise<WaitTimeoutError['holders']> {
+    const view = await call(clock, store, 'inspect', key, Math.min(ASK_WHO_MS, core.storeTimeoutMs), io => store.inspect(key, io))
+    return view.ok ? (view.value?.holders ?? []) : []
+  }
+
+  function announce(cohort: Cohort, ahead: number, own: boolean): void {
+    if (!events.wants('waiting')) return
+    const { key } = cohort.wanted
+    core.background.run(whoHolds(key).then(holders => events.emit({ type: 'waiting', key, ahead, holder: holders[0]?.holder ?? '', own })))
+  }
+
+  // ---------------------------------------------------------------- from the store to the tasks
+
+  /** The one place that decides what happens next; called whenever something has changed. Gives the result of the leave, if it came to that. */
+  function advance(cohort: Cohort): Promise<ReleaseResult> | null {
+    if (cohort.asking) return null
+    while (cohort.queue.size > 0 && cohort.ticket !== null && roomFor(cohort)) {
+      const verdict = mayPass(cohort, cohort.ticket)
+      if (verdict === 'ask') {
+        ask(cohort, cohort.ticket)
+        return null
+      }
+      if (verdict === 'stop') break
+      grantNext(cohort, cohort.ticket)
+    }
+    // The next enter is sent right behind the leave: one round trip for both.
+    const left = cohort.ticket !== null && cohort.running.size === 0 ? takeOut(cohort, cohort.ticket) : null
+    if (cohort.ticket === null && cohort.pursuit === null && cohort.queue.size > 0) pursueTicket(cohort)
+    forget(cohort)
+    return left
+  }
+
+  function roomFor(cohort: Cohort): boolean {
+    return cohort.wanted.mode === 'shared' || cohort.running.size === 0
+  }
+
+  function mayPass(cohort: Cohort, ticket: HeldTicket): 'pass' | 'ask' | 'stop' {
+    if (!isOpen(ticket) || cohort.used >= ticket.tokens) return 'stop'
+    if (cohort.used === 0) return 'pass'
+    const now = clock.now()
+    if (ticket.waiters > 0) {
+      cohort.contendedSince ??= now
+      if (cohort.contendedPasses >= limits.contendedPasses || now - cohort.contendedSince > limits.contendedForMs) return 'stop'
+    } else {
+      cohort.contendedSince = null
+      cohort.contendedPasses = 0
+    }
+    if (now - ticket.newsAt > limits.contendedForMs || ticket.validUntil - now < ticket.ttlMs / 2) return 'ask'
+    if (ticket.waiters > 0) cohort.contendedPasses += 1
+    return 'pass'
+  }
+
+  /** Renews, which tells whether somebody waits. If that does not help, the ticket has carried its last lease. */
+  function ask(cohort: Cohort, ticket: HeldTicket): void {
+    cohort.asking = true
+    const done = (): void => {
+      cohort.asking = false
+      const now = clock.now()
+      const fresh = now - ticket.newsAt <= limits.contendedForMs && ticket.validUntil - now >= ticket.ttlMs / 2
+      if (!fresh && cohort.ticket === ticket) cohort.used = ticket.tokens
+      void advance(cohort)
+    }
+    renewer.renew(ticket, ticket.ttlMs).then(done, done)
+  }
+
+  function grantNext(cohort: Cohort, ticket: HeldTicket): void {
+    const [applicant] = cohort.queue
+    if (applicant === undefined) return
+    const token = ticket.token === 0 ? 0 : ticket.token + cohort.used
+    const handover = cohort.used === 0 ? cohort.handover : 'cohort'
+    cohort.used += 1
+    const open = createLease(core, ticket, token, released => settle(cohort, ticket, released))
+    cohort.running.add(open)
+    active.add(open)
+    const { key } = cohort.wanted
+    if (events.wants('acquired')) events.emit({ type: 'acquired', key, token, waitedMs: clock.now() - applicant.since, handover })
+    applicant.grant(open.lease)
+  }
+
+  function pursueTicket(cohort: Cohort): void {
+    let told = false
+    const pursuit = pursue(core, cohort.wanted, ahead => {
+      if (told) return
+      told = true
+      const [first] = cohort.queue
+      announce(cohort, ahead, first?.own ?? false)
+    })
+    cohort.pursuit = pursuit
+    const ended = pursuit.grant.then(
+      grant => {
+        cohort.pursuit = null
+        adopt(cohort, grant)
+        void advance(cohort)
+      },
+      (error: unknown) => {
+        cohort.pursuit = null
+        if (error !== GIVEN_UP) for (const applicant of [...cohort.queue]) applicant.refuse(error)
+        void advance(cohort)
+      },
+    )
+    core.background.run(ended)
+  }
+
+  function adopt(cohort: Cohort, { ticket, handover }: Grant): void {
+    cohort.ticket = ticket
+    cohort.handover = handover
+    cohort.used = 0
+    cohort.contendedSince = null
+    cohort.contendedPasses = 0
+    const { key } = ticket
+    const each = (tell: (open: OpenLease) => void): void => {
+      for (const open of [...cohort.running]) tell(open)
+    }
+    ticket.observer = {
+      lost(reason, message) {
+        // The tasks that wait go back to the store; the one that runs keeps its ticket's memory until it has settled.
+        if (cohort.ticket === ticket) cohort.ticket = null
+        const opens = [...cohort.running]
+        for (const open of opens) orphans.set(open, ticket)
+        cohort.running.clear()
+        for (const open of opens) open.lose(reason, message)
+        void advance(cohort)
+      },
+      suspect: cause => each(({ token }) => events.emit({ type: 'suspect', key, token, leftMs: ticket.validUntil - clock.now(), cause })),
+      renewed(tookMs) {
+        if (events.wants('renewed')) each(({ token }) => events.emit({ type: 'renewed', key, token, tookMs }))
+      },
+    }
+    renewer.watch(ticket)
+  }
+
+  // ---------------------------------------------------------------- from the tasks to the store
+
+  /** Leases of lost tickets whose tasks have not settled: the ticket is left when the last of them has. */
+  const orphans = new Map<OpenLease, HeldTicket>()
+
+  async function settle(cohort: Cohort, ticket: HeldTicket, open: OpenLease): Promise<ReleaseResult> {
+    const heldMs = clock.now() - open.since
+    finish(open)
+    if (orphans.delete(open)) {
+      for (const other of orphans.values()) if (other === ticket) return 'lost'
+      await leaveTicket(core, ticket, 0)
+      return 'lost'
+    }
+    risk.held(ticket.key, heldMs, ticket.ttlMs)
+    cohort.running.delete(open)
+    const left = advance(cohort)
+    return report(open, left === null ? 'released' : await left, heldMs)
+  }
+
+  function report(open: OpenLease, result: ReleaseResult, heldMs: number): ReleaseResult {
+    const { key } = open.lease
+    if (result === 'lost') events.emit({ type: 'lost', key, token: open.token, heldMs, reason: 'gone' })
+    else if (events.wants('released')) events.emit({ type: 'released', key, token: open.token, heldMs })
+    return result
+  }
+
+  function finish(open: OpenLease): void {
+    active.delete(open)
+    if (active.size > 0) return
+    for (const resolve of idlers) resolve()
+    idlers.clear()
+  }
+
+  async function takeOut(cohort: Cohort, ticket: HeldTicket): Promise<ReleaseResult> {
+    if (cohort.ticket === ticket) cohort.ticket = null
+    ticket.state = 'left'
+    renewer.unwatch(ticket)
+    const keepMs = Math.max(0, Math.ceil(ticket.keepUntil - clock.now()))
+    const outcome = await leaveTicket(core, ticket, keepMs)
+    if (!outcome.ok) return 'unconfirmed'
+    return outcome.value.was === 'held' ? 'released' : 'lost'
+  }
+
+  // ---------------------------------------------------------------- cohorts
+
+  function cohortOf(wanted: Wanted, share: boolean): Cohort {
+    const name = share ? `${wanted.mode} ${wanted.ttlMs} ${wanted.key}` : `${(serial += 1)}`
+    const found = cohorts.get(name)
+    if (found !== undefined) return found
+    const cohort: Cohort = {
+      ...{ name, wanted: share ? wanted : { ...wanted, tokens: 1 }, queue: new Set<Applicant>(), running: new Set<OpenLease>() },
+      ...{ ticket: null, handover: 'store', used: 0, contendedSince: null, contendedPasses: 0, asking: false, pursuit: null },
+    }
+    cohorts.set(name, cohort)
+    return cohort
+  }
+
+  function forget(cohort: Cohort): void {
+    if (cohort.queue.size === 0 && cohort.ticket === null && cohort.pursuit === null) cohorts.delete(cohort.name)
+  }
+
+  function refuseWhenClosed(key: string): void {
+    if (stopped) throw new ClosedError(`These locks are closed, so "${key}" cannot be acquired.`, { key })
+  }
+
+  async function tryAcquire(wanted: Wanted): Promise<Lease | Refusal> {
+    refuseWhenClosed(wanted.key)
+    const cohort = cohortOf(wanted, false)
+    try {
+      const result = await attemptOnce(core, cohort.wanted)
+      if (result.ticket === null) return result
+      adopt(cohort, result)
+      return await new Promise<Lease>((resolve, reject) => {
+        cohort.queue.add({ since: clock.now(), own: false, timer: undefined, done: false, grant: resolve, refuse: reject })
+        grantNext(cohort, result.ticket)
+        cohort.queue.clear()
+      })
+    } finally {
+      forget(cohort)
+    }
+  }
+
+  return {
+    async acquire(wanted, waiting) {
+      refuseWhenClosed(wanted.key)
+      waiting.signal?.throwIfAborted()
+      if (waiting.waitMs > 0) return apply(cohortOf(wanted, waiting.share), waiting)
+      const result = await tryAcquire(wanted)
+      if (!('ticket' in result)) return result
+      const names = result.holders.map(view => view.holder).join(', ')
+      const own = holdsAlready(wanted.key)
+      throw new WaitTimeoutError(`"${wanted.key}" is held by ${names}, and wait is 0.`, { key: wanted.key, waitedMs: 0, holders: result.holders, own })
+    },
+    tryAcquire,
+    stop() {
+      stopped = true
+      for (const cohort of [...cohorts.values()]) {
+        const { key } = cohort.wanted
+        for (const applicant of [...cohort.queue]) applicant.refuse(new ClosedError(`These locks were closed while "${key}" was waited for.`, { key }))
+      }
+    },
+    active,
+    idle: () => (active.size === 0 ? Promise.resolve() : new Promise<void>(resolve => idlers.add(resolve))),
+  }
+}
