@@ -1,0 +1,32 @@
+/**
+ * Two projects. `quick` is what `npm run check` runs before a commit: memory and SQLite, nothing to start, seconds. `slow` has
+ * whatever needs a server, kills processes, or runs through thousands of seeds. `npm test` runs both.
+ *
+ * Bounds on time are only there to end what hangs.
+ */
+import { defineConfig } from 'vitest/config'
+import { notRun } from './test/support/not-run.ts'
+
+const SLOW = ['test/process/**/*.test.ts', 'test/sim/**/*.test.ts', 'test/stores/**/*.test.ts', 'test/**/*.slow.test.ts']
+/** Where test.mjs wants the figures of the run. */
+const report = process.env['HOLDFAST_TEST_REPORT']
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    maxWorkers: 2,
+    globalSetup: './test/support/build.ts',
+    reporters: ['default', notRun(), ...(report === undefined ? [] : [['json', { outputFile: report }] satisfies [string, object]])],
+    projects: [
+      {
+        extends: true,
+        test: { name: 'quick', include: ['test/**/*.test.ts'], exclude: SLOW, testTimeout: 30_000, hookTimeout: 30_000, sequence: { groupOrder: 0 } },
+      },
+      // One file at a time: here times are measured against real clocks, and neighbours would be noise.
+      {
+        extends: true,
+        test: { name: 'slow', include: SLOW, maxWorkers: 1, testTimeout: 300_000, hookTimeout: 120_000, sequence: { groupOrder: 1 } },
+      },
+    ],
+  },
+})
