@@ -1,0 +1,195 @@
+/**
+ * SQLite: one file, for all processes of one host, with nothing to start.
+ *
+ * A lock is one row with its queue of tickets as JSON. A verb reads the row, applies the rule's own transition and writes it back,
+ * inside BEGIN IMMEDIATE ... COMMIT. Time is the host's monotonic clock, which nobody can set; each ticket names the clock
+ * that its times are of, so a file that outlives a reboot, or is shared by containers with time namespaces, stays right (record.ts).
+ *
+ * Guarantee: durable, on one host. What was granted is on the disk, and a crash of a process or of the machine forgets nothing. It
+ * excludes nobody on another machine: a file on a network share is not supported, since a write-ahead log needs shared memory.
+ */
+import { hostClock } from '../core/clock.ts'
+import type { Clock } from '../core/clock.ts'
+import { StoreUnavailableError } from '../core/errors.ts'
+import type {
+  Entry,
+  Io,
+  LeaveRequest,
+  LockView,
+  Renewal,
+  RenewRequest,
+  RevokeRequest,
+  Store,
+  StoreListener,
+  StoreTraits,
+  TicketRequest,
+  Was,
+} from '../store/contract.ts'
+import { enter, leave, renew, revoke } from '../store/queue.ts'
+import type { Now, Queue, Step } from '../store/queue.ts'
+import { integer, record } from './shared/decode.ts'
+import { connect, filePath, resultCode } from './sqlite/database.ts'
+import type { Connection, DatabaseLike } from './sqlite/database.ts'
+import { timeDomain } from './sqlite/domain.ts'
+import { createWatch, publish, subscribe } from './sqlite/news.ts'
+import type { News } from './sqlite/news.ts'
+import { createTable } from './sqlite/table.ts'
+import type { Change, Page } from './sqlite/table.ts'
+import { createTransactions } from './sqlite/transactions.ts'
+
+export { defaultFile } from './sqlite/database.ts'
+export type { DatabaseLike, StatementLike } from './sqlite/database.ts'
+
+export interface SqliteStoreOptions {
+  /** Kept beside every key, so that two applications in one file do not meet. */
+  readonly namespace?: string
+  /** The clock that decides expiry, the same for all processes of one `domain`; for tests. */
+  readonly clock?: Clock
+  /** The name of that clock; for tests. */
+  readonly domain?: string
+}
+
+const traits: StoreTraits = {
+  name: 'sqlite',
+  guarantee: 'durable',
+  reach: 'host',
+  fencing: true,
+  queue: true,
+  shared: true,
+  limit: true,
+  keep: true,
+  clock: 'host',
+  clockErrorMs: 0,
+  // A commit waits for the disk: a few milliseconds on a slow one.
+  minTtlMs: 20,
+  maxTokens: 1_000_000,
+}
+
+/**
+ * The locks in one SQLite file, made if it is missing. Opens at the first use; the directory must exist, except that of the default file.
+ * @param database a path, an address such as `sqlite:/var/lib/app/locks.db`, or an open database that nobody else begins
+ * transactions on (node:sqlite, @photostructure/sqlite, better-sqlite3), which `close()` leaves open. Default: `defaultFile()`
+ * @throws ConfigurationError  the address names no file; the first call: a directory, no directory, read-only, not a database, a newer layout
+ */
+export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options: SqliteStoreOptions = {}): Store {
+  const { namespace = '', clock = hostClock, domain = timeDomain() } = options
+  const target = typeof database === 'string' ? filePath(database) : database
+  const file = typeof target === 'string' ? target : 'the given database'
+  const table = createTable(namespace, domain, clock)
+  const transactions = createTransactions(file, connection, deliver, clock)
+  const watch = createWatch({ version, stored: key => (current === null ? null : table.stored(current, key)) }, clock)
+  let current: Connection | null = null
+  let opening: Promise<Connection> | null = null
+  let opened = 0
+  let unsubscribe = (): void => undefined
+  let outbox: News[] = []
+  let closed = false
+
+  /** The open connection; another one if somebody has removed or replaced the file, so that those who held there learn that they are lost. */
+  async function connection(): Promise<Connection> {
+    if (closed) throw new StoreUnavailableError(`The store of "${file}" is closed.`, { ambiguous: false })
+    if (current !== null && !current.moved()) return current
+    if (current !== null && typeof target !== 'string')
+      throw new StoreUnavailableError(`"${current.file}" was removed or replaced while it was open. Open it again.`, { ambiguous: false })
+    disconnect()
+    opening ??= open().finally(() => (opening = null))
+    return opening
+  }
+
+  async function open(): Promise<Connection> {
+    const fresh = await connect(target)
+    if (closed) {
+      fresh.close()
+      return connection()
+    }
+    current = fresh
+    opened += 1
+    unsubscribe = subscribe(fresh.identity, news => {
+      if (news.namespace === namespace) watch.tell(news)
+    })
+    return fresh
+  }
+
+  function disconnect(): void {
+    unsubscribe()
+    current?.close()
+    current = null
+  }
+
+  function version(): string {
+    return current === null ? '' : `${opened}:${integer(record(current.statements.version.get(), 'row'), 'data_version')}`
+  }
+
+  /** Not at once, but in a later turn than the answers: who entered in the same transaction knows its token by then. */
+  function deliver(): void {
+    const news = outbox
+    outbox = []
+    if (current !== null) for (const item of news) publish(current.identity, item)
+  }
+
+  async function change<Answer>(key: string, io: Io, transition: (queue: Queue, now: Now) => Step<Answer>): Promise<Answer> {
+    return announce(key, await transactions.write(io, open => table.apply(open, key, transition)))
+  }
+
+  function announce<Answer>(key: string, { answer, holds, revoked }: Change<Answer>): Answer {
+    if (holds.length > 0 || revoked.length > 0) outbox.push({ namespace, key, holds, revoked })
+    return answer
+  }
+
+  return {
+    traits,
+    async enter(request: TicketRequest, io: Io): Promise<Entry> {
+      const entry = await change(request.key, io, (queue, now) => enter(queue, request, now))
+      if (entry.status === 'holds' || entry.status === 'waits') watch.add(request.id, request.key, entry.token, entry.status === 'waits')
+      else watch.drop(request.id)
+      return entry
+    },
+    async renew(renewals: readonly RenewRequest[], io: Io): Promise<readonly Renewal[]> {
+      const changes = await transactions.write(io, open =>
+        renewals.map(request => attempt(() => table.apply(open, request.key, (queue, now) => renew(queue, request, now)))),
+      )
+      return renewals.map((request, index) => {
+        const result = changes[index]
+        if (result === undefined || 'status' in result) return result ?? { status: 'unknown', cause: undefined }
+        if (result.answer.status === 'lost') watch.drop(request.id)
+        else watch.holds(request.id)
+        return announce(request.key, result)
+      })
+    },
+    async leave(request: LeaveRequest, io: Io): Promise<{ readonly was: Was }> {
+      const answer = await change(request.key, io, (queue, now) => leave(queue, request, now))
+      watch.drop(request.id)
+      return answer
+    },
+    revoke: (key: string, request: RevokeRequest, io: Io) => change(key, io, (queue, now) => revoke(queue, request, now)),
+    inspect: (key: string, io: Io) => transactions.read(io, open => table.inspect(open, key)),
+    async *list(prefix: string, io: Io): AsyncIterable<LockView> {
+      let from: Uint8Array | null = null
+      do {
+        const start = from
+        const page: Page = await transactions.read(io, open => table.page(open, prefix, start))
+        yield* page.locks
+        from = page.next
+      } while (from !== null)
+    },
+    async listen(listener: StoreListener): Promise<AsyncDisposable> {
+      await connection()
+      return watch.listen(listener)
+    },
+    async close(): Promise<void> {
+      closed = true
+      watch.stop()
+      disconnect()
+    },
+  }
+}
+
+/** One unreadable record is that item's; a failing engine fails the whole call. */
+function attempt(work: () => Change<Renewal>): Change<Renewal> | Renewal {
+  try {
+    return work()
+  } catch (cause) {
+    if (resultCode(cause) !== null) throw cause
+    return { status: 'unknown', cause }
+  }
+}

@@ -1,0 +1,260 @@
+/**
+ * The file: which engine opens it, what is set on it, the tables in it, and what its errors mean.
+ *
+ * WAL, because readers and the one writer do not stop each other and a process killed inside a transaction leaves nothing to
+ * repair. Synchronous FULL, because a lock that was granted must still be there after a power cut. No busy_timeout: it would
+ * block the event loop and let the quickest process starve the others; whoever finds the file busy comes again (transactions.ts).
+ */
+import { existsSync, mkdirSync, realpathSync, statfsSync, statSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { ConfigurationError, StoreUnavailableError } from '../../core/errors.ts'
+import { integer, record, text } from '../shared/decode.ts'
+import { LAYOUT } from './record.ts'
+
+type SqlValue = string | number | Uint8Array | null
+
+export interface StatementLike {
+  get(...values: SqlValue[]): unknown
+  all(...values: SqlValue[]): unknown[]
+  run(...values: SqlValue[]): unknown
+}
+
+/** The part of a database that this driver needs: `DatabaseSync` of node:sqlite or @photostructure/sqlite, `Database` of better-sqlite3. */
+export interface DatabaseLike {
+  prepare(sql: string): StatementLike
+  exec(sql: string): unknown
+  close(): unknown
+}
+
+export interface Connection {
+  /** The path as errors should name it. */
+  readonly file: string
+  /** Two connections with one identity see the same locks. */
+  readonly identity: string
+  readonly statements: Statements
+  /** Somebody has removed or replaced the file: what is written here, no new process will ever see. */
+  moved(): boolean
+  close(): void
+}
+
+export type Statements = ReturnType<typeof prepare>
+
+/**
+ * `$XDG_STATE_HOME/holdfast/locks.db`, where XDG_STATE_HOME is `~/.local/state` unless it is set.
+ */
+export function defaultFile(): string {
+  return join(process.env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state'), 'holdfast', 'locks.db')
+}
+
+/**
+ * The path in an address: `sqlite:relative.db`, `sqlite:/var/lib/locks.db`, `sqlite:///var/lib/locks.db`, or a bare path. `sqlite:` alone is the default file.
+ * @throws ConfigurationError
+ */
+export function filePath(address: string): string {
+  const path = address.startsWith('sqlite:') ? address.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, '') : address
+  if (path.startsWith('//'))
+    throw new ConfigurationError(`"${address}" names a host, but a SQLite file is local: write sqlite:///absolute/path or sqlite:relative/path.`)
+  if (path === '' && address !== '') return defaultFile()
+  if (path === '' || path === ':memory:')
+    throw new ConfigurationError(`"${address}" is a database of one connection, which nobody else can see: name a file, or use the memory store.`)
+  return resolve(path)
+}
+
+/**
+ * Opens the file, or takes over an open database, and makes what is missing in it. A busy file throws the engine's error (see `isBusy`).
+ * @throws ConfigurationError | StoreUnavailableError
+ */
+export async function connect(target: string | DatabaseLike): Promise<Connection> {
+  if (typeof target !== 'string') return adopt(target)
+  const open = await engine()
+  if (target === defaultFile()) mkdirSync(dirname(target), { recursive: true, mode: 0o700 })
+  if (!existsSync(dirname(target))) throw new ConfigurationError(`The directory of "${target}" does not exist. Create it, or name another file.`)
+  if (statSync(target, { throwIfNoEntry: false })?.isDirectory() === true)
+    throw new ConfigurationError(`"${target}" is a directory. Name a file in it, such as "${join(target, 'locks.db')}".`)
+  let database: DatabaseLike
+  try {
+    database = open(target)
+  } catch (error) {
+    throw refusal(error, target)
+  }
+  return setUp(database, target, () => database.close())
+}
+
+function adopt(database: DatabaseLike): Connection {
+  const file = database
+    .prepare('PRAGMA database_list')
+    .all()
+    .map(row => record(row, 'row'))
+    .find(row => row['name'] === 'main')?.['file']
+  if (typeof file !== 'string' || file === '')
+    throw new ConfigurationError('The database given to sqliteStore is in memory, where no other process sees it: open a file, or use the memory store.')
+  return setUp(database, file, () => undefined)
+}
+
+function setUp(database: DatabaseLike, file: string, close: () => void): Connection {
+  try {
+    database.exec('PRAGMA busy_timeout = 0')
+    const mode = text(record(database.prepare('PRAGMA journal_mode = WAL').get(), 'journal_mode'), 'journal_mode')
+    if (mode !== 'wal') throw new ConfigurationError(`"${file}" cannot use a write-ahead log (its journal mode stays "${mode}"). Put it on a local disk.`)
+    database.exec('PRAGMA synchronous = FULL')
+    createTables(database, file)
+    const identity = identify(file)
+    return { file, identity, statements: prepare(database), moved: () => identify(file) !== identity, close }
+  } catch (error) {
+    close()
+    throw refusal(error, file)
+  }
+}
+
+function createTables(database: DatabaseLike, file: string): void {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    database.exec('CREATE TABLE IF NOT EXISTS holdfast_layout (version INTEGER NOT NULL)')
+    const row = database.prepare('SELECT version FROM holdfast_layout').get()
+    const version = row === undefined || row === null ? LAYOUT : integer(record(row, 'layout'), 'version')
+    if (version > LAYOUT)
+      throw new ConfigurationError(
+        `"${file}" was written by a newer holdfast (layout ${version}; this one knows ${LAYOUT}). Upgrade holdfast here, or name another file.`,
+      )
+    if (row === undefined || row === null) database.prepare('INSERT INTO holdfast_layout (version) VALUES (?)').run(LAYOUT)
+    // Keys are blobs: text would end at its first NUL, and bytes compare and sort as bytes.
+    database.exec(
+      'CREATE TABLE IF NOT EXISTS holdfast_locks (namespace BLOB NOT NULL, key BLOB NOT NULL, token_end INTEGER NOT NULL, queue TEXT NOT NULL, PRIMARY KEY (namespace, key)) WITHOUT ROWID',
+    )
+    // Changes nothing, but fails now if the file is read-only: a read-only file gives BEGIN IMMEDIATE to anybody.
+    database.exec('DELETE FROM holdfast_layout WHERE 0')
+    database.exec('COMMIT')
+  } catch (error) {
+    rollBack(database)
+    throw error
+  }
+}
+
+function prepare(database: DatabaseLike) {
+  const one = 'namespace = ? AND key = ?'
+  const statement = {
+    begin: database.prepare('BEGIN IMMEDIATE'),
+    commit: database.prepare('COMMIT'),
+    find: database.prepare(`SELECT queue FROM holdfast_locks WHERE ${one}`),
+    put: database.prepare(
+      'INSERT INTO holdfast_locks (namespace, key, token_end, queue) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET token_end = excluded.token_end, queue = excluded.queue',
+    ),
+    remove: database.prepare(`DELETE FROM holdfast_locks WHERE ${one}`),
+    page: database.prepare('SELECT key, queue FROM holdfast_locks WHERE namespace = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?'),
+    round: database.prepare('SELECT namespace, key, token_end FROM holdfast_locks WHERE (namespace, key) > (?, ?) ORDER BY namespace, key LIMIT ?'),
+    version: database.prepare('PRAGMA data_version'),
+  }
+  return { ...statement, rollBack: () => rollBack(database) }
+}
+
+/** An error may have ended the transaction already; then there is nothing left to undo. */
+function rollBack(database: DatabaseLike): void {
+  try {
+    database.exec('ROLLBACK')
+  } catch {
+    return
+  }
+}
+
+function identify(file: string): string {
+  const found = statSync(file, { throwIfNoEntry: false })
+  return found === undefined ? 'gone' : `${found.dev}:${found.ino}`
+}
+
+/** node:sqlite where this Node has it, else the same interface from a package that is only loaded here. */
+async function engine(): Promise<(path: string) => DatabaseLike> {
+  const builtIn = quietly(() => process.getBuiltinModule('node:sqlite'))
+  if (hasDatabase(builtIn)) return path => new builtIn.DatabaseSync(path)
+  try {
+    const { DatabaseSync } = await import('@photostructure/sqlite')
+    return path => new DatabaseSync(path)
+  } catch (cause) {
+    throw new ConfigurationError(
+      `No SQLite engine can be loaded: install @photostructure/sqlite again, run Node 22.13 or later, or pass a better-sqlite3 database.`,
+      { cause },
+    )
+  }
+}
+
+function hasDatabase(module: unknown): module is { readonly DatabaseSync: new (path: string) => DatabaseLike } {
+  return typeof module === 'object' && module !== null && 'DatabaseSync' in module && typeof module.DatabaseSync === 'function'
+}
+
+/** Loading node:sqlite prints that it is experimental; the few calls used here have not changed since it came. */
+function quietly<Result>(load: () => Result): Result {
+  const { emitWarning } = process
+  process.emitWarning = () => undefined
+  try {
+    return load()
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}
+
+/** SQLite's primary result codes, by the name that better-sqlite3 gives. */
+const CODES = {
+  SQLITE_PERM: 3,
+  SQLITE_BUSY: 5,
+  SQLITE_LOCKED: 6,
+  SQLITE_READONLY: 8,
+  SQLITE_IOERR: 10,
+  SQLITE_CORRUPT: 11,
+  SQLITE_FULL: 13,
+  SQLITE_CANTOPEN: 14,
+  SQLITE_PROTOCOL: 15,
+  SQLITE_NOTADB: 26,
+} as const
+const OTHER = 1
+
+/** The primary result code of an engine's error; null: it is none. */
+export function resultCode(error: unknown): number | null {
+  if (!(error instanceof Error)) return null
+  if ('errcode' in error && typeof error.errcode === 'number') return error.errcode & 0xff
+  if (!('code' in error) || typeof error.code !== 'string' || !error.code.startsWith('SQLITE_')) return null
+  const name = error.code
+  return Object.entries(CODES).find(([prefix]) => name.startsWith(prefix))?.[1] ?? OTHER
+}
+
+/** Somebody else is at it (PROTOCOL: is just opening it), and a moment later they are not. */
+export function isBusy(error: unknown): boolean {
+  const code = resultCode(error)
+  return code === CODES.SQLITE_BUSY || code === CODES.SQLITE_LOCKED || code === CODES.SQLITE_PROTOCOL
+}
+
+/** On opening, what will not change by itself is an error of configuration: nobody should wait for it. */
+function refusal(error: unknown, file: string): unknown {
+  const code = resultCode(error)
+  if (code === null || isBusy(error)) return error
+  const permanent: Readonly<Record<number, string>> = {
+    [CODES.SQLITE_PERM]: 'cannot be opened: this user may not.',
+    [CODES.SQLITE_READONLY]: 'is read-only for this user. Make the file and its directory writable, or name another file.',
+    [CODES.SQLITE_CANTOPEN]: 'cannot be opened: this user may not read and write it and create files beside it. Change that, or name another file.',
+    [CODES.SQLITE_NOTADB]: 'is not a SQLite database. Name another file.',
+    [CODES.SQLITE_CORRUPT]: 'is damaged. Stop all who use it, move it away with its -wal and -shm files, and start again with an empty one.',
+  }
+  const message = permanent[code]
+  return message === undefined || isFull(file) ? unavailable(error, file, false) : new ConfigurationError(`"${file}" ${message}`, { cause: error })
+}
+
+/** What an error of the engine means to the caller of a store. `ambiguous`: the transaction may have been carried out. */
+export function unavailable(error: unknown, file: string, ambiguous: boolean): StoreUnavailableError {
+  const reason = error instanceof Error ? error.message : String(error)
+  const advice =
+    isFull(file) || resultCode(error) === CODES.SQLITE_FULL
+      ? 'Its disk is full: make room.'
+      : resultCode(error) === CODES.SQLITE_CORRUPT
+        ? 'It is damaged: stop all who use it, move it away with its -wal and -shm files, and start again with an empty one.'
+        : reason.includes('within a transaction')
+          ? 'Give holdfast a connection of its own, which nobody else begins transactions on.'
+          : 'Check the file, its disk and its permissions.'
+  return new StoreUnavailableError(`"${file}" did not do what was asked (${reason}). ${advice}`, { cause: error, ambiguous })
+}
+
+function isFull(file: string): boolean {
+  try {
+    return statfsSync(realpathSync(dirname(file))).bavail === 0
+  } catch {
+    return false
+  }
+}
