@@ -1,5 +1,6 @@
 /** `holdfast/conformance`: one suite for every store, and a store that misbehaves on request. */
 import { expiryCases } from './cases-expiry.ts'
+import { faultCases } from './cases-faults.ts'
 import { holdingCases } from './cases-holding.ts'
 import { leavingCases } from './cases-leaving.ts'
 import { pushCases } from './cases-push.ts'
@@ -11,6 +12,8 @@ import type { Hooks, MakeStore } from './scene.ts'
 import { registerGroups } from './suite.ts'
 import type { Group, Runner } from './suite.ts'
 
+export { faultyStore } from './faulty.ts'
+export type { Fault, Plan, Verb } from './faulty.ts'
 export type { Hooks, MakeStore } from './scene.ts'
 export type { Runner } from './suite.ts'
 
@@ -21,6 +24,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
   leaving: leavingCases,
   'the queue': queueCases,
   pushes: pushCases,
+  'lost, late and repeated requests': faultCases,
   revoke: revokeCases,
   'what people see': viewCases,
 }

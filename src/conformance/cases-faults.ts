@@ -1,0 +1,149 @@
+/** Requests and replies that are lost, late or repeated, as the store itself must bear them. */
+import assert from 'node:assert/strict'
+import { StoreUnavailableError } from '../core/errors.ts'
+import { faultyStore } from './faulty.ts'
+import type { Fault, Verb } from './faulty.ts'
+import { clock, forbidden, held, holds, IO, isGone, KEY, lost, refused, until, visitor, wait, waits } from './scene.ts'
+import type { Scene } from './scene.ts'
+import type { Register } from './suite.ts'
+import type { Store } from '../store/contract.ts'
+
+/** The first call of `verb` meets the fault, and fails for its caller after `patienceMs`. */
+function once(store: Store, verb: Verb, fault: Fault, patienceMs = 20): Store {
+  const faulty = faultyStore(store, (called, count) => (called === verb && count === 0 ? fault : null))
+  return {
+    ...faulty,
+    enter: (request, io) => faulty.enter(request, { ...io, timeoutMs: patienceMs }),
+    renew: (renewals, io) => faulty.renew(renewals, { ...io, timeoutMs: patienceMs }),
+    leave: (request, io) => faulty.leave(request, { ...io, timeoutMs: patienceMs }),
+  }
+}
+
+const names = (views: readonly { readonly holder: string }[] | undefined): readonly string[] => (views ?? []).map(view => view.holder)
+
+export function faultCases(test: Register): void {
+  test('who did not get the reply to its enter asks again, and has one ticket', [], async scene => {
+    const store = await scene.store()
+    const a = visitor(scene, once(store, 'enter', { kind: 'lose-reply' }), 'A')
+    await assert.rejects(a.enter(), StoreUnavailableError)
+    const { token } = await shown(scene, store, 'A')
+    assert.equal(holds(await visitor(scene, store, 'A', { id: a.id }).enter()).token, token)
+    assert.deepEqual(names((await store.inspect(KEY, IO))?.holders), ['A'])
+    assert.equal(await visitor(scene, store, 'A', { id: a.id }).leave(), 'held')
+    assert.equal(await store.inspect(KEY, IO), null)
+  })
+
+  test('a waiter that did not get its reply asks again, and has one place', ['queue'], async scene => {
+    const store = await scene.store()
+    holds(await visitor(scene, store, 'A').enter())
+    const b = visitor(scene, once(store, 'enter', { kind: 'lose-reply' }), 'B')
+    await assert.rejects(b.enter(), StoreUnavailableError)
+    const { token } = await shown(scene, store, 'B')
+    assert.equal(waits(await visitor(scene, store, 'C').enter()).ahead, 2)
+    const again = waits(await visitor(scene, store, 'B', { id: b.id }).enter())
+    assert.deepEqual([again.token, again.ahead], [token, 1])
+  })
+
+  test('a request that was lost has done nothing', [], async scene => {
+    const store = await scene.store()
+    const a = visitor(scene, once(store, 'enter', { kind: 'lose-request' }), 'A')
+    await assert.rejects(a.enter(), StoreUnavailableError)
+    assert.equal(await store.inspect(KEY, IO), null)
+    holds(await visitor(scene, store, 'A', { id: a.id }).enter())
+  })
+
+  test('every request may be carried out twice', [], async scene => {
+    const store = await scene.store()
+    const twice = faultyStore(store, () => ({ kind: 'repeat' }))
+    const a = visitor(scene, twice, 'A')
+    const { token } = holds(await a.enter())
+    assert.equal(holds(await a.enter({ token })).token, token)
+    held(await a.renew())
+    assert.deepEqual(names((await store.inspect(KEY, IO))?.holders), ['A'])
+    refused(await visitor(scene, twice, 'B', { queue: false }).enter())
+    assert.equal(await a.leave({ forbidMs: scene.times.longMs }), 'absent')
+    assert.equal(await store.inspect(KEY, IO), null)
+    forbidden(await a.enter())
+    holds(await visitor(scene, store, 'C', { queue: false }).enter())
+  })
+
+  test('a repeated release frees only what was released', ['queue'], async scene => {
+    const store = await scene.store()
+    const twice = faultyStore(store, verb => (verb === 'leave' ? { kind: 'repeat' } : null))
+    const [a, b, c] = [visitor(scene, twice, 'A'), visitor(scene, store, 'B'), visitor(scene, store, 'C')]
+    holds(await a.enter())
+    waits(await b.enter())
+    waits(await c.enter())
+    await a.leave()
+    holds(await b.enter())
+    waits(await c.enter())
+  })
+
+  test('who did not get the reply to its release asks again, and harms nobody', [], async scene => {
+    const store = await scene.store()
+    const a = visitor(scene, once(store, 'leave', { kind: 'lose-reply' }), 'A')
+    holds(await a.enter())
+    await assert.rejects(a.leave(), StoreUnavailableError)
+    await until(scene, 'the release was carried out', async () => (await store.inspect(KEY, IO)) === null)
+    const b = visitor(scene, store, 'B', { queue: false })
+    holds(await b.enter())
+    assert.equal(await a.leave(), 'absent')
+    held(await b.renew())
+  })
+
+  test('a request that comes after its caller gave up takes the lock for nobody', [], async scene => {
+    const store = await scene.store()
+    const { shortMs, longMs } = scene.times
+    const a = visitor(scene, once(store, 'enter', { kind: 'delay-request', delayMs: shortMs }), 'A')
+    await assert.rejects(a.enter(), StoreUnavailableError)
+    assert.equal(await a.leave({ forbidMs: longMs }), 'absent')
+    await during(2 * shortMs, async () => assert.equal(await store.inspect(KEY, IO), null))
+    holds(await visitor(scene, store, 'B', { queue: false }).enter())
+  })
+
+  test('a heartbeat that comes after the release, and after a takeover, changes nothing', ['queue'], async scene => {
+    const store = await scene.store()
+    const { shortMs, longMs } = scene.times
+    const a = visitor(scene, store, 'A')
+    const late = visitor(scene, once(store, 'enter', { kind: 'delay-request', delayMs: shortMs }), 'A', { id: a.id })
+    const { token } = holds(await a.enter())
+    await assert.rejects(late.enter({ token }), StoreUnavailableError)
+    await a.leave({ forbidMs: longMs })
+    const [b, c] = [visitor(scene, store, 'B'), visitor(scene, store, 'C')]
+    holds(await b.enter())
+    waits(await c.enter())
+    await during(2 * shortMs, async () => {
+      const lock = await store.inspect(KEY, IO)
+      assert.deepEqual([names(lock?.holders), names(lock?.waiters)], [['B'], ['C']])
+    })
+    await b.leave()
+    holds(await c.enter())
+  })
+
+  test('a renewal that comes after the release brings nothing back', [], async scene => {
+    const store = await scene.store()
+    const a = visitor(scene, store, 'A')
+    const late = visitor(scene, once(store, 'renew', { kind: 'delay-request', delayMs: scene.times.shortMs }, 4 * scene.times.shortMs + 1_000), 'A', {
+      id: a.id,
+    })
+    const { token } = holds(await a.enter())
+    const renewal = late.renew()
+    await a.leave()
+    lost(await renewal)
+    isGone(await a.enter({ token }))
+    assert.equal(await store.inspect(KEY, IO), null)
+  })
+}
+
+/** Checks again and again for so long. */
+async function during(spanMs: number, check: () => Promise<void>): Promise<void> {
+  for (const end = clock.now() + spanMs; clock.now() < end; await wait(5)) await check()
+  await check()
+}
+
+function shown(scene: Scene, store: Store, holder: string): Promise<{ readonly token: number }> {
+  return until(scene, `${holder} is in the queue`, async () => {
+    const lock = await store.inspect(KEY, IO)
+    return [...(lock?.holders ?? []), ...(lock?.waiters ?? [])].find(ticket => ticket.holder === holder)
+  })
+}
