@@ -27,7 +27,7 @@ etcd_command() {
 }
 etcd_peers() {
   local name
-  for name in $(expand "${GROUP_OF[$1]:-$1}"); do echo "$name=http://127.0.0.1:$(($(port "$name") + 1))"; done | paste -sd,
+  for name in $(expand "${GROUP_OF[$1]:-$1}"); do echo "$name=http://127.0.0.1:$(($(port "$name") + 1))"; done | paste -sd, -
 }
 etcd_ready() { curl --fail --silent --max-time 1 "http://127.0.0.1:$(port "$1")/health" | grep -q '"true"'; }
 etcd_url() { echo "etcd://127.0.0.1:$(port "$1")"; }
@@ -46,7 +46,7 @@ zookeeper_packages() {
 # Ticks of 0.5 s allow sessions of 1 s.
 zookeeper_prepare() {
   local name
-  printf '%s\n' tickTime=500 dataDir=data clientPortAddress=127.0.0.1 "clientPort=$(port "$1")" admin.enableServer=false \
+  printf '%s\n' tickTime=500 dataDir=data "clientPortAddress=$(listen_address "$1")" "clientPort=$(port "$1")" admin.enableServer=false \
     '4lw.commands.whitelist=*' maxClientCnxns=0 minSessionTimeout=1000 maxSessionTimeout=60000 >zoo.cfg
   printf '%s\n' 'log4j.rootLogger=WARN, C' log4j.appender.C=org.apache.log4j.ConsoleAppender \
     log4j.appender.C.layout=org.apache.log4j.PatternLayout 'log4j.appender.C.layout.ConversionPattern=%d %p %m%n' >log4j.properties

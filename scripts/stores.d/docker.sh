@@ -1,9 +1,7 @@
 # shellcheck shell=bash
 # Where a store's program is not to be had as a process, the service of the same name in compose.yaml takes its place.
 #
-# Checked against the schema of compose, never run: no machine with an engine was at hand.
-
-COMPOSE_FILE=$HERE/../compose.yaml
+# Checked with `docker compose config`, never run: no machine with an engine was at hand.
 
 # Succeeds if NAME can run here, one way or the other; else REASON tells why not.
 can_run() {
@@ -21,25 +19,33 @@ docker_usable() {
     DOCKER_USABLE=no
     ! { timeout 5 docker info && docker compose version; } >/dev/null 2>&1 || DOCKER_USABLE=yes
   fi
-  [ $DOCKER_USABLE = yes ]
+  [ "$DOCKER_USABLE" = yes ]
 }
 
 compose() {
-  local name ports=("HOLDFAST_STORES_DIR=$ROOT")
-  for name in "${STORES[@]}"; do ports+=("$(compose_port "$name")"); done
-  env "${ports[@]}" docker compose --file "$COMPOSE_FILE" --project-name "holdfast-$BASE" --progress quiet "$@"
+  local name ports=()
+  for name in "${STORES[@]}"; do ports+=("PORT_$(variable "$name")=$(port "$name")"); done
+  env "${ports[@]}" "STORES_DIR=$ROOT" "STORES_USER=$(id -u):$(id -g)" \
+    docker compose --file "$HERE/../compose.yaml" --project-name "holdfast-$BASE" --progress quiet "$@"
 }
-compose_port() { local name=${1^^}; echo "PORT_${name//-/_}=$(port "$1")"; }
 
 in_docker() { [ -e "$ROOT/$1/docker" ]; }
 
-docker_start() {
-  mkdir -p "$ROOT/$1/data"
-  touch "$ROOT/$1/docker"
-  ! declare -F "$(kind "$1")_prepare_docker" >/dev/null || (cd "$ROOT/$1" && "$(kind "$1")_prepare_docker" "$1")
-  [ "$(docker_state "$1")" != paused ] || compose unpause "$1"
-  compose up --detach --wait "$1"
-  printf '%-17s up     port %s in docker\n' "$1" "$(port "$1")"
+# The services share the network of one that publishes their ports, so there a server has to listen on more than loopback.
+listen_address() { if in_docker "$1"; then echo 0.0.0.0; else echo 127.0.0.1; fi; }
+
+docker_start() { # NAME...
+  local name
+  for name in "$@"; do
+    mkdir -p "$ROOT/$name/data"
+    touch "$ROOT/$name/docker"
+    case $(kind "$name") in
+      redis | watcher | pgbouncer | zookeeper) (cd "$ROOT/$name" && "$(kind "$name")_prepare" "$name") ;; # the images of the others make their own
+    esac
+    [ "$(docker_state "$name")" != paused ] || compose unpause "$name"
+  done
+  compose up --detach --wait "$@"
+  for name in "$@"; do printf '%-17s up     port %s in docker\n' "$name" "$(port "$name")"; done
 }
 
 docker_state() {
@@ -58,4 +64,8 @@ docker_fault() { # SIGNAL NAME
   esac
 }
 
-docker_remove() { compose rm --stop --force --volumes "$1"; }
+docker_remove() {
+  compose rm --stop --force --volumes "$1"
+  rm "$ROOT/$1/docker"
+  [ -n "$(compgen -G "$ROOT/*/docker")" ] || compose down --volumes
+}

@@ -9,7 +9,7 @@ install_missing() {
   for name in "$@"; do runs_natively "$name" || missing+=("$name"); done
   [ ${#missing[@]} -gt 0 ] || return 0
   if ! debian_as_root; then
-    ! docker_usable || compose pull $(in_compose "${missing[@]}")
+    ! docker_usable || compose pull net "${missing[@]}"
     return
   fi
 

@@ -69,7 +69,7 @@ redis_command() { COMMAND=("$(redis_program "$1")" redis.conf); }
 redis_options() {
   local port
   port=$(port "$1")
-  printf '%s\n' "port $port" 'bind 127.0.0.1' 'dir data' 'save ""' 'repl-diskless-sync-delay 0'
+  printf '%s\n' "port $port" "bind $(listen_address "$1")" 'protected-mode no' 'dir data' 'save ""' 'repl-diskless-sync-delay 0'
     case $1 in
     redis-aof) printf '%s\n' 'appendonly yes' 'appendfsync always' ;;
     redis-password) echo "requirepass $STORE_PASSWORD" ;;
@@ -128,7 +128,7 @@ redis_more_env() { [ "$1" != redis-tls ] || echo "HOLDFAST_TEST_REDIS_TLS_CA=$RO
 watcher_missing() { redis_missing "$1"; }
 watcher_packages() { redis_packages "$1"; }
 watcher_prepare() {
-  [ -e sentinel.conf ] || printf '%s\n' "port $(port "$1")" 'bind 127.0.0.1' 'dir data' \
+  [ -e sentinel.conf ] || printf '%s\n' "port $(port "$1")" "bind $(listen_address "$1")" 'protected-mode no' 'dir data' \
     "sentinel monitor mymaster 127.0.0.1 $(port sentinel-primary) 2" \
     'sentinel down-after-milliseconds mymaster 1000' \
     'sentinel failover-timeout mymaster 5000' >sentinel.conf

@@ -36,7 +36,7 @@ group() { # NAME MEMBER...
 
 kind() { echo "${KIND[$1]}"; }
 port() { echo $((BASE + OFFSET[$1])); }
-variable() { local name=${1^^}; echo "HOLDFAST_TEST_${name//-/_}"; }
+variable() { local name=${1^^}; echo "${name//-/_}"; }
 unique() { awk 'NF && !seen[$0]++'; }
 
 # Refuses a name that nobody defined, before anything is done about the others.
@@ -70,5 +70,5 @@ groups_of() {
 # host:port of several stores, with a comma between: addresses NAME...
 addresses() {
   local name
-  for name in $(expand "$@"); do echo "127.0.0.1:$(port "$name")"; done | paste -sd,
+  for name in $(expand "$@"); do echo "127.0.0.1:$(port "$name")"; done | paste -sd, -
 }

@@ -62,7 +62,7 @@ pgbouncer_program() { PATH=$PATH:/usr/sbin command -v pgbouncer; }
 pgbouncer_packages() { echo pgbouncer postgresql-15; }
 pgbouncer_prepare() {
   printf '%s\n' '[databases]' "test = host=127.0.0.1 port=$(port postgres)" \
-    '[pgbouncer]' 'listen_addr = 127.0.0.1' "listen_port = $(port "$1")" 'unix_socket_dir =' 'pool_mode = transaction' \
+    '[pgbouncer]' "listen_addr = $(listen_address "$1")" "listen_port = $(port "$1")" 'unix_socket_dir =' 'pool_mode = transaction' \
     'auth_type = trust' 'auth_file = users.txt' 'server_login_retry = 1' 'max_client_conn = 500' 'default_pool_size = 20' >pgbouncer.ini
   echo '"test" ""' >users.txt
 }
