@@ -256,7 +256,10 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
         const opens = [...cohort.running]
         for (const open of opens) orphans.set(open, ticket)
         cohort.running.clear()
-        for (const open of opens) open.lose(reason, message)
+        for (const open of opens) {
+          if (reason === 'revoked') events.emit({ type: 'revoked', key, token: open.token, reason: message })
+          open.lose(reason, reason === 'revoked' ? `it was revoked (${message})` : message)
+        }
         void advance(cohort)
       },
       suspect: cause => each(({ token }) => events.emit({ type: 'suspect', key, token, leftMs: ticket.validUntil - clock.now(), cause })),

@@ -18,6 +18,13 @@ export interface OpenLease {
   lose(reason: LeaseLostReason, message: string): void
 }
 
+const losers = new WeakMap<Lease, (reason: LeaseLostReason) => void>()
+
+/** Loses the ticket under a lease: for `holdfast/testing`. */
+export function loseLease(lease: Lease, reason: LeaseLostReason = 'gone'): void {
+  losers.get(lease)?.(reason)
+}
+
 /** `settled` is called once, when the holder says that it is done: it passes the ticket on or takes it out. */
 export function createLease(core: Core, ticket: HeldTicket, token: number, settled: (open: OpenLease) => Promise<ReleaseResult>): OpenLease {
   const { clock, events, renewer } = core
@@ -94,5 +101,6 @@ export function createLease(core: Core, ticket: HeldTicket, token: number, settl
     },
   }
   const open: OpenLease = { lease, token, since, lose }
+  losers.set(lease, reason => renewer.lose(ticket, reason, 'the test has lost it'))
   return open
 }

@@ -1,0 +1,62 @@
+/** Leader election: the leader holds the key, who campaigns waits for it. The queue is the line of succession. */
+import { sleep } from './core/clock.ts'
+import type { Clock } from './core/clock.ts'
+import { ConfigurationError, LeaseLostError } from './core/errors.ts'
+import type { AcquireOptions, Election, Leader, Lease, Locks } from './core/types.ts'
+
+/** How often an observer looks. A change of leader takes a ttl when the old one died, so this is not what it waits for. */
+const LOOK_MS = 250
+const VALUE = 'value'
+
+export function createElection(locks: Pick<Locks, 'acquire' | 'inspect'>, clock: Clock, key: string, options: NonNullable<Parameters<Locks['election']>[1]>): Election {
+  const { value = '', ttl } = options
+  if (typeof value !== 'string') throw new ConfigurationError(`An election's value must be text, not ${typeof value}.`)
+  // Its own meta gives a candidate a ticket of its own: a term is never passed on inside a process unseen.
+  const candidate: AcquireOptions = { meta: { [VALUE]: value }, ...(ttl === undefined ? {} : { ttl }) }
+
+  async function campaign(how: NonNullable<Parameters<Election['campaign']>[0]> = {}): Promise<Lease> {
+    const { wait = Infinity, signal } = how
+    return locks.acquire(key, { ...candidate, wait, ...(signal === undefined ? {} : { signal }) })
+  }
+
+  async function leader(): Promise<Leader | null> {
+    const holder = (await locks.inspect(key))?.holders[0]
+    return holder === undefined ? null : { holder: holder.holder, token: holder.token, value: holder.meta[VALUE] ?? '' }
+  }
+
+  /** True if the term ended by a loss, so that one campaigns again. */
+  async function serve(lease: Lease, task: Parameters<Election['lead']>[0]): Promise<boolean> {
+    try {
+      await task(lease)
+      return lease.state === 'lost'
+    } catch (error) {
+      if (lease.state === 'lost' || error instanceof LeaseLostError) return true
+      throw error
+    } finally {
+      await lease.release()
+    }
+  }
+
+  return {
+    campaign,
+    leader,
+    async lead(task, { signal }) {
+      for (let again = true; again && !signal.aborted; ) {
+        const lease = await campaign({ signal }).catch((error: unknown) => {
+          if (signal.aborted) return null
+          throw error
+        })
+        again = lease !== null && (await serve(lease, task))
+      }
+    },
+    async *observe({ signal } = {}) {
+      let last: Leader | null | undefined
+      while (signal?.aborted !== true) {
+        const now = await leader()
+        if (last === undefined || now?.token !== last?.token) yield now
+        last = now
+        await sleep(clock, LOOK_MS, { signal })
+      }
+    },
+  }
+}

@@ -1,0 +1,34 @@
+/** `holdfast`: distributed locks that stay correct when the lock fails. */
+export { duration } from './core/duration.ts'
+export type { Duration } from './core/duration.ts'
+export {
+  ClosedError,
+  ConfigurationError,
+  HoldfastError,
+  InvalidKeyError,
+  LeaseLostError,
+  StaleTokenError,
+  StoreUnavailableError,
+  UnsupportedError,
+  VersionConflictError,
+  WaitTimeoutError,
+} from './core/errors.ts'
+export type {
+  AcquireOptions,
+  Election,
+  Leader,
+  Lease,
+  LeaseSet,
+  Lock,
+  LockEvent,
+  LockOptions,
+  Locks,
+  LocksOptions,
+  Ran,
+  Task,
+  TryOptions,
+} from './core/types.ts'
+export { createLocks } from './locks.ts'
+export { open } from './open.ts'
+export type { OpenOptions } from './open.ts'
+export type { LeaseLostReason, LockView, Store, StoreTraits, TicketView } from './store/contract.ts'

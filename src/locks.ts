@@ -1,0 +1,263 @@
+/** The locks of one store: puts the parts of the core together and gives them the public shape. */
+import { createBackground } from './core/background.ts'
+import { call } from './core/call.ts'
+import { holdingKeys } from './core/chain.ts'
+import { sleep, systemClock } from './core/clock.ts'
+import type { Clock } from './core/clock.ts'
+import { createCohorts } from './core/cohort.ts'
+import type { Core } from './core/core.ts'
+import { milliseconds } from './core/duration.ts'
+import { ClosedError, ConfigurationError, LeaseLostError } from './core/errors.ts'
+import { createEvents } from './core/events.ts'
+import { openJournal } from './core/journal.ts'
+import { normalKey } from './core/key.ts'
+import { createNewest } from './core/newest.ts'
+import { createPushes } from './core/pushes.ts'
+import { createRenewer } from './core/renewal.ts'
+import { createRisk } from './core/risk.ts'
+import { requestOf, settingsOf } from './core/settings.ts'
+import { createStallDetector } from './core/stall.ts'
+import type { AcquireOptions, Lease, LeaseSet, Lock, LockOptions, Locks, LocksOptions, Ran, Task, TryOptions } from './core/types.ts'
+import { createElection } from './election.ts'
+import { createLeaseSet, lossOf } from './lease-set.ts'
+import type { Store } from './store/contract.ts'
+
+/** A waiter's ticket lives so long without a heartbeat: that is what a dead waiter costs those behind it. */
+const WAITER_TTL_MS = 5_000
+const DRAIN_MS = 10_000
+
+/**
+ * Locks over a store of one's own choice. Connects at the first use.
+ * @throws ConfigurationError
+ */
+export function createLocks(store: Store, options: LocksOptions = {}): Locks {
+  return createLocksOn(systemClock, store, options)
+}
+
+/** The same on another clock: for tests and the simulation. */
+export function createLocksOn(clock: Clock, store: Store, options: LocksOptions = {}): Locks {
+  const { traits } = store
+  const settings = settingsOf(options, traits)
+  const { storeTimeoutMs } = settings
+  const events = createEvents()
+  const journal = options.journal === undefined ? undefined : openJournal(options.journal, settings.holder)
+  if (journal) events.all(event => journal.write({ ...event }))
+  const background = createBackground()
+  const storeError = (verb: string, cause: unknown): void => events.emit({ type: 'store-error', verb, cause })
+
+  const renewer = createRenewer(store, clock, { storeTimeoutMs, storeError })
+  const stalls = createStallDetector(clock, {
+    busy: () => renewer.size > 0,
+    stalled(stalledMs) {
+      // The leases first: who listens to the event must find them as they are.
+      renewer.check()
+      events.emit({ type: 'stalled', stalledMs })
+    },
+    jumped: ms => renewer.doubt(new Error(`the wall clock was set by ${Math.round(ms)} ms`)),
+  })
+  const pushes = createPushes(store, clock, {
+    storeTimeoutMs,
+    storeError,
+    revoked(key, token, reason) {
+      for (const ticket of [...renewer.tickets()]) {
+        if (ticket.key === key && ticket.token === token) renewer.lose(ticket, 'revoked', reason)
+      }
+    },
+  })
+  const core: Core = {
+    ...{ store, clock, events, pushes, background, storeTimeoutMs },
+    newest: createNewest(),
+    renewer: {
+      ...renewer,
+      get size() {
+        return renewer.size
+      },
+      watch(ticket) {
+        renewer.watch(ticket)
+        stalls.start()
+      },
+    },
+    holder: settings.holder,
+    waiterTtlMs: Math.max(WAITER_TTL_MS, traits.minTtlMs),
+  }
+  const cohorts = createCohorts(core, settings, createRisk(events))
+  let closing: Promise<void> | undefined
+
+  // ---------------------------------------------------------------- one key
+
+  async function acquire(key: string, options: AcquireOptions = {}): Promise<Lease> {
+    const { wanted, ...waiting } = requestOf(key, options, settings, traits)
+    return cohorts.acquire(wanted, waiting)
+  }
+
+  async function attempt(key: string, options: TryOptions): Promise<Lease | Extract<Ran<never>, { ran: false }>> {
+    const { wanted } = requestOf(key, options, settings, traits)
+    const result = await cohorts.tryAcquire(wanted)
+    return 'ticket' in result ? { ran: false, holders: result.holders, retryMs: result.retryMs } : result
+  }
+
+  async function tryAcquire(key: string, options: TryOptions = {}): Promise<Lease | null> {
+    const result = await attempt(key, options)
+    return 'ran' in result ? null : result
+  }
+
+  async function run<T>(key: string, ...rest: [Task<Lease, T>] | [AcquireOptions, Task<Lease, T>]): Promise<T> {
+    const [options, task] = optionsAndTask(rest)
+    const lease = await acquire(key, options)
+    return perform([lease.key], lease, task)
+  }
+
+  async function tryRun<T>(key: string, ...rest: [Task<Lease, T>] | [TryOptions, Task<Lease, T>]): Promise<Ran<T>> {
+    const [options, task] = optionsAndTask<TryOptions, Lease, T>(rest)
+    const result = await attempt(key, options)
+    return 'ran' in result ? result : { ran: true, value: await perform([result.key], result, task) }
+  }
+
+  // ---------------------------------------------------------------- several keys
+
+  async function acquireAll(keys: readonly string[], options: AcquireOptions = {}): Promise<LeaseSet> {
+    if (!Array.isArray(keys) || keys.length === 0) throw new ConfigurationError('acquireAll needs at least one key.')
+    const requests = [...new Set(keys.map(key => normalKey(key)))].map(key => requestOf(key, options, settings, traits))
+    // One order for all who want several keys, by bytes and not by locale: nobody can wait in a circle.
+    requests.sort((a, b) => Buffer.compare(Buffer.from(a.wanted.key), Buffer.from(b.wanted.key)))
+    const leases: Lease[] = []
+    const mode = requests[0]?.wanted.mode ?? 'exclusive'
+    const start = clock.now()
+    try {
+      for (const { wanted, waitMs, signal, share } of requests) {
+        const leftMs = waitMs === 0 ? 0 : Math.max(1, waitMs - (clock.now() - start))
+        leases.push(await cohorts.acquire(wanted, { waitMs: leftMs, signal, share }))
+      }
+      const set = createLeaseSet(leases, mode)
+      // While the last key was waited for, the first ones' windows ran on.
+      set.assertHeld()
+      if (requests[0]?.wanted.autoRenew === true) await Promise.all(leases.map((lease, index) => lease.ensure((requests[index]?.wanted.ttlMs ?? 0) / 3)))
+      set.assertHeld()
+      return set
+    } catch (error) {
+      await Promise.all(leases.map(lease => lease.release()))
+      throw error
+    }
+  }
+
+  async function runAll<T>(keys: readonly string[], ...rest: [Task<LeaseSet, T>] | [AcquireOptions, Task<LeaseSet, T>]): Promise<T> {
+    const [options, task] = optionsAndTask(rest)
+    const set = await acquireAll(keys, options)
+    return perform([...set.tokens.keys()], set, task)
+  }
+
+  // ---------------------------------------------------------------- for operators
+
+  async function ask<T>(verb: string, key: string, request: Parameters<typeof call<T>>[5]): Promise<T> {
+    refuseWhenClosed(verb)
+    const outcome = await call(clock, store, verb, key, storeTimeoutMs, request)
+    if (outcome.ok) return outcome.value
+    throw outcome.error
+  }
+
+  function refuseWhenClosed(verb: string): void {
+    if (closing !== undefined) throw new ClosedError(`These locks are closed, so "${verb}" is refused.`)
+  }
+
+  async function close(drainMs: number): Promise<void> {
+    cohorts.stop()
+    const drained = new AbortController()
+    await Promise.race([cohorts.idle(), sleep(clock, drainMs, { signal: drained.signal })])
+    drained.abort()
+    // They are not released: the tasks still run, so nobody else may have the locks before their time is over.
+    for (const ticket of [...renewer.tickets()]) renewer.lose(ticket, 'closed', 'its locks were closed')
+    stalls.stop()
+    const ended = new AbortController()
+    await Promise.race([background.end(), sleep(clock, storeTimeoutMs, { signal: ended.signal })])
+    ended.abort()
+    await pushes.close()
+    await store.close()
+    journal?.close()
+  }
+
+  function lock(key: string, base: AcquireOptions = {}): Lock {
+    const name = requestOf(key, base, settings, traits).wanted.key
+    return {
+      key: name,
+      acquire: options => acquire(name, { ...base, ...options }),
+      tryAcquire: options => tryAcquire(name, { ...base, ...options }),
+      run<T>(...rest: [Task<Lease, T>] | [LockOptions, Task<Lease, T>]) {
+        const [options, task] = optionsAndTask<LockOptions, Lease, T>(rest)
+        return run(name, { ...base, ...options }, task)
+      },
+      tryRun: task => tryRun(name, base, task),
+    }
+  }
+
+  return {
+    traits,
+    lock,
+    semaphore: (key, limit, options = {}) => lock(key, { ...options, mode: 'shared', limit }),
+    readWrite: (key, options = {}) => ({ read: lock(key, { ...options, mode: 'shared' }), write: lock(key, { ...options, mode: 'exclusive' }) }),
+    acquire,
+    tryAcquire,
+    run,
+    tryRun,
+    acquireAll,
+    runAll,
+    async once(key, options, task) {
+      if (options?.minHold === undefined) throw new ConfigurationError(`once("${key}") needs minHold: how long nobody else may run it.`)
+      return tryRun(key, options, task)
+    },
+    election: (key, options = {}) => createElection({ acquire, inspect }, clock, normalKey(key), options),
+    inspect,
+    async *list(prefix = '') {
+      refuseWhenClosed('list')
+      yield* store.list(prefix.normalize('NFC'), { timeoutMs: storeTimeoutMs })
+    },
+    async revoke(key, { reason, tickets, now = false }) {
+      const name = normalKey(key)
+      if (typeof tickets === 'number' && !Number.isSafeInteger(tickets)) throw new ConfigurationError(`tickets must be 'holders', 'all' or a token, not ${tickets}.`)
+      return ask('revoke', name, io => store.revoke(name, { tickets, reason, now }, io))
+    },
+    on: (type, listener) => events.on(type, listener),
+    async close(options = {}) {
+      const drainMs = milliseconds(options.drain ?? DRAIN_MS, 'drain', { infinite: true })
+      await (closing ??= close(drainMs))
+    },
+    async [Symbol.asyncDispose]() {
+      await (closing ??= close(DRAIN_MS))
+    },
+  }
+
+  async function inspect(key: string): ReturnType<Locks['inspect']> {
+    const name = normalKey(key)
+    return ask('inspect', name, io => store.inspect(name, io))
+  }
+}
+
+function optionsAndTask<O extends object, L, T>(rest: [Task<L, T>] | [O, Task<L, T>]): [O | Record<string, never>, Task<L, T>] {
+  const [options, task] = rest.length === 1 ? [{}, rest[0]] : rest
+  if (typeof task !== 'function') throw new ConfigurationError('run needs a task: a function that is called while the lock is held.')
+  return [options ?? {}, task]
+}
+
+/** Runs the task and releases, whatever comes of it; tells if the lease was lost by then. */
+async function perform<L extends Pick<Lease, 'release' | 'assertHeld'>, T>(keys: readonly string[], lease: L, task: Task<L, T>): Promise<T> {
+  const outcome = await holdingKeys(keys, () => settled(lease, task))
+  const lost = lossOf(lease)
+  const result = await lease.release()
+  if (lost !== null || result === 'lost') {
+    const { token = 0, reason = 'gone' } = lost ?? {}
+    const key = keys.join('", "')
+    throw new LeaseLostError(lost?.message ?? `The lease of "${key}" was gone from the store when its task ended: somebody else may have held it meanwhile.`, {
+      ...{ key, token, reason, outcome },
+      cause: outcome.status === 'rejected' ? outcome.reason : undefined,
+    })
+  }
+  if (outcome.status === 'rejected') throw outcome.reason
+  return outcome.value
+}
+
+async function settled<L, T>(lease: L, task: Task<L, T>): Promise<PromiseSettledResult<T>> {
+  try {
+    return { status: 'fulfilled', value: await task(lease) }
+  } catch (reason) {
+    return { status: 'rejected', reason }
+  }
+}
