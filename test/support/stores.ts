@@ -12,9 +12,9 @@ function variable(name: string, ending: 'URL' | 'URLS'): string {
   return `HOLDFAST_TEST_${name.toUpperCase().replaceAll('-', '_')}_${ending}`
 }
 
-/** The address of a store or group of `scripts/stores`; undefined where it does not run. */
+/** The address of a store or group of `scripts/stores` (of a pair: its primary's); undefined where it does not run. */
 export function storeUrl(name: string): string | undefined {
-  return process.env[variable(name, 'URL')]
+  return process.env[variable(name, 'URL')] ?? memberUrls(name)[0]
 }
 
 /** The addresses of a group's members; empty where it does not run. */
