@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# MongoDB, where somebody has put a mongod: MONGOD_BINARY, or one on the PATH. No registry that the script uses has one.
+# MongoDB, where somebody has put a mongod: MONGOD_BINARY, or one on the PATH. Neither Debian nor npm has one.
+# It is one server and no replica set: no change streams, no transactions. Not run so far.
 
 define mongodb mongodb 151
 

@@ -146,7 +146,7 @@ end() {
       echo "$name did not end within $STOP_SECONDS s, killing it" >&2
       signal_process KILL "$name"
     fi
-    sleep 0.02
+    sleep 0.05
   done
   rm -f "$ROOT/$name/pid"
 }
