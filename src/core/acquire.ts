@@ -13,6 +13,7 @@ import type { Core } from './core.ts'
 import { LeaseLostError, StoreUnavailableError } from './errors.ts'
 import type { HoldfastError } from './errors.ts'
 import type { PushTarget } from './pushes.ts'
+import { nextRenewal } from './renewal.ts'
 import { NOBODY } from './ticket.ts'
 import type { HeldTicket } from './ticket.ts'
 import { closesAt } from './window.ts'
@@ -69,6 +70,12 @@ const RENEW_AFTER_PUSH_MS = 25
 const FORBID_MS = 60_000
 const FAILED_RETRY_MS = { first: 20, most: 1_000 } as const
 const POLL_MS = { first: 5, most: 100 } as const
+
+/** Tickets that wait in the store, as of the sending of what told so. */
+interface News {
+  readonly waiters: number
+  readonly at: number
+}
 
 /** One ticket and what is known of it. */
 interface Attempt {
@@ -142,9 +149,11 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
     return now < attempt.aliveUntil && wanted.autoRenew && wanted.minHoldMs === 0 && attempt.aliveUntil - now >= core.waiterTtlMs * ENOUGH_LIFE
   }
 
-  function hold(token: number, validUntil: number, renewAt: number, news: { waiters: number; at: number }, handover: Grant['handover']): Grant {
+  function hold(token: number, sentAt: number, validUntil: number, news: News, handover: Grant['handover']): Grant {
     pushes.remove(wanted.key, target)
-    return { ticket: heldTicket(core, wanted, attempt.id, token, validUntil, renewAt, news), handover }
+    const ticket = heldTicket(core, wanted, { id: attempt.id, token, sentAt, validUntil, news })
+    if (handover === 'push') ticket.renewAt = Math.min(ticket.renewAt, sentAt + RENEW_AFTER_PUSH_MS)
+    return { ticket, handover }
   }
 
   async function chase(): Promise<Grant> {
@@ -155,7 +164,7 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
       const now = clock.now()
       if (pushed && attempt.token !== null && mayStart(now)) {
         const validUntil = Math.min(attempt.aliveUntil, now + wanted.ttlMs)
-        return hold(attempt.token, validUntil, now + RENEW_AFTER_PUSH_MS, { waiters: 0, at: -Infinity }, 'push')
+        return hold(attempt.token, now, validUntil, { waiters: 0, at: -Infinity }, 'push')
       }
       pushed = false
       asked = false
@@ -180,7 +189,7 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
         if (given) throw GIVEN_UP
         refuseRegression(core, wanted.key, attempt, entry.token)
         const validUntil = closesAt(now, entry.leftMs, store.traits)
-        if (clock.now() < validUntil) return hold(entry.token, validUntil, now + wanted.ttlMs / 3, { waiters: entry.waiters, at: now }, 'store')
+        if (clock.now() < validUntil) return hold(entry.token, now, validUntil, { waiters: entry.waiters, at: now }, 'store')
         failure = new StoreUnavailableError(`${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`, { key: wanted.key })
         failures += 1
         startOver()
@@ -266,7 +275,7 @@ export async function attemptOnce(core: Core, wanted: Wanted): Promise<Grant | R
     if (clock.now() >= validUntil) {
       throw new StoreUnavailableError(`${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`, { key: wanted.key })
     }
-    return { ticket: heldTicket(core, wanted, attempt.id, entry.token, validUntil, sentAt + wanted.ttlMs / 3, { waiters: entry.waiters, at: sentAt }), handover: 'store' }
+    return { ticket: heldTicket(core, wanted, { id: attempt.id, token: entry.token, sentAt, validUntil, news: { waiters: entry.waiters, at: sentAt } }), handover: 'store' }
   } catch (error) {
     abandon(core, wanted.key, attempt)
     throw error
@@ -317,15 +326,17 @@ function waitRevoked(key: string, attempt: Attempt, reason: string): LeaseLostEr
   return new LeaseLostError(`Waiting for "${key}" was ended by an operator: ${reason}.`, { key, token: attempt.token ?? 0, reason: 'revoked' })
 }
 
-function heldTicket(core: Core, wanted: Wanted, id: string, token: number, validUntil: number, renewAt: number, news: { readonly waiters: number; readonly at: number }): HeldTicket {
+function heldTicket(core: Core, wanted: Wanted, grant: { readonly id: string; readonly token: number; readonly sentAt: number; readonly validUntil: number; readonly news: News }): HeldTicket {
   const { key, mode, tokens, ttlMs, autoRenew } = wanted
+  const { id, token, sentAt, news } = grant
   const now = core.clock.now()
   const endsAt = now + wanted.maxHoldMs
   core.newest.saw(key, token + tokens - 1)
   return {
-    ...{ key, id, token, tokens, mode, ttlMs, autoRenew, endsAt, renewAt },
+    ...{ key, id, token, tokens, mode, ttlMs, autoRenew, endsAt },
     keepUntil: wanted.minHoldMs > 0 ? now + wanted.minHoldMs : 0,
-    validUntil: Math.min(validUntil, endsAt),
+    validUntil: Math.min(grant.validUntil, endsAt),
+    renewAt: nextRenewal(sentAt, { ttlMs, endsAt }),
     state: 'held',
     waiters: news.waiters,
     newsAt: news.at,

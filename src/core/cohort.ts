@@ -47,6 +47,8 @@ export interface Cohorts {
 
 /** A task that waits. */
 interface Applicant {
+  /** Order of arrival in this process. */
+  readonly serial: number
   readonly since: number
   readonly own: boolean
   timer: Timer | undefined
@@ -76,6 +78,7 @@ const ASK_WHO_MS = 250
 export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Cohorts {
   const { clock, events, renewer, store } = core
   const cohorts = new Map<string, Cohort>()
+  const byKey = new Map<string, Set<Cohort>>()
   const active = new Set<OpenLease>()
   const idlers = new Set<() => void>()
   let stopped = false
@@ -101,6 +104,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
         forget(cohort)
       }
       const applicant: Applicant = {
+        serial: (serial += 1),
         since: clock.now(),
         own,
         timer: undefined,
@@ -175,6 +179,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
   function mayPass(cohort: Cohort, ticket: HeldTicket): 'pass' | 'ask' | 'stop' {
     if (!isOpen(ticket) || cohort.used >= ticket.tokens) return 'stop'
     if (cohort.used === 0) return 'pass'
+    if (overtakes(cohort)) return 'stop'
     const now = clock.now()
     if (ticket.waiters > 0) {
       cohort.contendedSince ??= now
@@ -186,6 +191,18 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     if (now - ticket.newsAt > limits.contendedForMs || ticket.validUntil - now < ticket.ttlMs / 2) return 'ask'
     if (ticket.waiters > 0) cohort.contendedPasses += 1
     return 'pass'
+  }
+
+  /** In order inside one process: a later reader does not join its cohort past a writer of this process that waits already. */
+  function overtakes(cohort: Cohort): boolean {
+    const siblings = byKey.get(cohort.wanted.key)
+    if (siblings === undefined || siblings.size === 1) return false
+    const [next] = cohort.queue
+    for (const sibling of siblings) {
+      const [first] = sibling.queue
+      if (sibling !== cohort && first !== undefined && next !== undefined && first.serial < next.serial) return true
+    }
+    return false
   }
 
   /** Renews, which tells whether somebody waits. If that does not help, the ticket has carried its last lease. */
@@ -324,11 +341,15 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
       ...{ ticket: null, handover: 'store', used: 0, contendedSince: null, contendedPasses: 0, asking: false, pursuit: null },
     }
     cohorts.set(name, cohort)
+    byKey.set(wanted.key, (byKey.get(wanted.key) ?? new Set()).add(cohort))
     return cohort
   }
 
   function forget(cohort: Cohort): void {
-    if (cohort.queue.size === 0 && cohort.ticket === null && cohort.pursuit === null) cohorts.delete(cohort.name)
+    if (cohort.queue.size > 0 || cohort.ticket !== null || cohort.pursuit !== null || !cohorts.delete(cohort.name)) return
+    const siblings = byKey.get(cohort.wanted.key)
+    siblings?.delete(cohort)
+    if (siblings?.size === 0) byKey.delete(cohort.wanted.key)
   }
 
   function refuseWhenClosed(key: string): void {
@@ -343,7 +364,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
       if (result.ticket === null) return result
       adopt(cohort, result)
       return await new Promise<Lease>((resolve, reject) => {
-        cohort.queue.add({ since: clock.now(), own: false, timer: undefined, done: false, grant: resolve, refuse: reject })
+        cohort.queue.add({ serial: (serial += 1), since: clock.now(), own: false, timer: undefined, done: false, grant: resolve, refuse: reject })
         grantNext(cohort, result.ticket)
         cohort.queue.clear()
       })

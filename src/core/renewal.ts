@@ -44,7 +44,12 @@ const RENEW_AFTER = 1 / 3
 /** Tickets that are due within this part of their ttl go along in the same batch. */
 const GO_ALONG = 1 / 30
 const SHORTEST_TIMEOUT_MS = 5
-const RETRY_MS = { first: 20, most: 1_000 } as const
+const RETRY_MS = { least: 5, first: 20, most: 1_000 } as const
+
+/** Infinity: the window reaches to the end of maxHold, and no renewal can widen it. */
+export function nextRenewal(sentAt: number, ticket: Pick<HeldTicket, 'ttlMs' | 'endsAt'>): number {
+  return sentAt + ticket.ttlMs >= ticket.endsAt ? Infinity : sentAt + ticket.ttlMs * RENEW_AFTER
+}
 
 export function createRenewer(store: Store, clock: Clock, options: { readonly storeTimeoutMs: number; storeError(verb: string, cause: unknown): void }): Renewer {
   const watches = new Map<HeldTicket, Watch>()
@@ -96,7 +101,7 @@ export function createRenewer(store: Store, clock: Clock, options: { readonly st
   }
 
   function expire(ticket: HeldTicket): void {
-    if (clock.now() >= ticket.endsAt) lose(ticket, 'max-hold', `it was held for its maxHold`)
+    if (ticket.renewAt === Infinity) lose(ticket, 'max-hold', `it was held for its maxHold`)
     else lose(ticket, 'expired', 'its window closed before a renewal was answered')
   }
 
@@ -157,7 +162,7 @@ export function createRenewer(store: Store, clock: Clock, options: { readonly st
     if (answer?.status === 'held') {
       watch.failures = 0
       ticket.validUntil = Math.max(ticket.validUntil, Math.min(closesAt(sentAt, answer.leftMs, store.traits), ticket.endsAt))
-      ticket.renewAt = sentAt + ticket.ttlMs * RENEW_AFTER
+      ticket.renewAt = nextRenewal(sentAt, ticket)
       ticket.state = 'held'
       ticket.waiters = answer.waiters
       ticket.newsAt = sentAt
@@ -173,7 +178,7 @@ export function createRenewer(store: Store, clock: Clock, options: { readonly st
   /** Soon, then less often, but always some more times before the window closes. */
   function retryDelay(watch: Watch, now: number): number {
     const backoff = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** (watch.failures - 1)) * (0.5 + clock.random() / 2)
-    return Math.min(backoff, (watch.ticket.validUntil - now) / 4)
+    return Math.max(RETRY_MS.least, Math.min(backoff, (watch.ticket.validUntil - now) / 4))
   }
 
   function suspect(ticket: HeldTicket, cause: unknown): void {

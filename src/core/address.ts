@@ -1,0 +1,20 @@
+/** Addresses of stores, as people may see them. */
+
+const SECRET_PARAMETER = /([?&][^=&#]*(?:pass|pwd|secret|token)[^=&#]*=)[^&#]*/gi
+
+/**
+ * The address without its passwords: those of `user:password@host`, of each host where there are several, and of
+ * parameters whose names say that they are secret.
+ */
+export function withoutPassword(address: string): string {
+  const [, scheme, authority, rest] = /^([a-z][a-z0-9+.-]*:\/\/)([^/?#]*)(.*)$/is.exec(address) ?? []
+  if (scheme === undefined || authority === undefined || rest === undefined) return address
+  // One "@": all before it is user and password, commas included. Several: each host has its own.
+  const hosts = authority.split('@').length > 2 ? authority.split(',') : [authority]
+  return scheme + hosts.map(withoutUserPassword).join(',') + rest.replaceAll(SECRET_PARAMETER, '$1')
+}
+
+function withoutUserPassword(host: string): string {
+  const at = host.lastIndexOf('@')
+  return at < 0 ? host : `${host.slice(0, at).replace(/:.*$/s, '')}@${host.slice(at + 1)}`
+}
