@@ -1,0 +1,106 @@
+/** Which part of the library may know which. The table is the architecture; whoever changes it changes that. */
+import { posix } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { importsOf, librarySources } from './sources.ts'
+
+/** A driver may throw typed errors and have deadlines of its own; nothing else of the core is its business. */
+const LEAVES = ['src/core/errors.ts', 'src/core/clock.ts']
+
+/** Layer -> what it may import besides itself. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  store: [],
+  core: ['store'],
+  locks: ['store', 'core'],
+  drivers: ['store', 'leaves'],
+  open: ['store', 'core', 'locks', 'drivers, lazily'],
+  index: ['store', 'core', 'locks', 'open'],
+  testing: ['store', 'core', 'locks', 'drivers'],
+  conformance: ['store', 'core', 'locks', 'drivers', 'index'],
+  sql: ['store', 'core'],
+  lab: ['store', 'core', 'locks', 'drivers', 'open', 'index', 'sql'],
+  cli: ['store', 'core', 'locks', 'drivers', 'open', 'index', 'sql'],
+}
+
+/** Packages from outside, and the only places that know them. All others are told by their shape. */
+const PACKAGES: Readonly<Record<string, RegExp>> = {
+  commander: /^src\/cli\//,
+  '@photostructure/sqlite': /^src\/drivers\/sqlite/,
+}
+/** The user's own clients: optional, so loaded only when an address asks for them. */
+const LAZY_PACKAGES: Readonly<Record<string, RegExp>> = {
+  ioredis: /^src\/drivers\/redis/,
+  iovalkey: /^src\/drivers\/redis/,
+  redis: /^src\/drivers\/redis/,
+  'better-sqlite3': /^src\/drivers\/sqlite/,
+}
+
+function layerOf(path: string): string {
+  const [, first = '', ...rest] = path.split('/')
+  if (rest.length > 0) return first
+  return ['index.ts', 'open.ts', 'testing.ts'].includes(first) ? first.slice(0, -3) : 'locks'
+}
+
+/** src/drivers/redis.ts and src/drivers/redis/ are one driver; shared/ belongs to all. */
+function driverOf(path: string): string {
+  return /^src\/drivers\/([^/.]+)/.exec(path)?.[1] ?? ''
+}
+
+function allowed(from: string, to: string, lazy: boolean): boolean {
+  const layer = layerOf(from)
+  const target = layerOf(to)
+  const may = MAY_IMPORT[layer] ?? []
+  if (layer === 'drivers' && target === 'drivers') return driverOf(from) === driverOf(to) || driverOf(to) === 'shared'
+  if (layer === target || may.includes(target)) return true
+  if (target === 'drivers') return lazy && may.includes('drivers, lazily')
+  if (target === 'core') return may.includes('leaves') && LEAVES.includes(to)
+  return target === 'lab' && /^src\/cli\/(.*\/)?lab\.ts$/.test(from)
+}
+
+const sources = librarySources()
+const arrows = sources.flatMap(({ path, text }) => importsOf(text).map(({ specifier, lazy }) => ({ from: path, specifier, lazy })))
+const inner = arrows
+  .filter(({ specifier }) => specifier.startsWith('.'))
+  .map(arrow => ({ ...arrow, to: posix.join(posix.dirname(arrow.from), arrow.specifier) }))
+const outer = arrows.filter(({ specifier }) => !specifier.startsWith('.'))
+
+describe('arrows between layers', () => {
+  test('there are arrows to check, and every folder of src is a layer', () => {
+    expect(inner.length).toBeGreaterThan(50)
+    expect(outer.length).toBeGreaterThan(10)
+    expect([...new Set(sources.map(({ path }) => layerOf(path)))].filter(layer => !(layer in MAY_IMPORT))).toEqual([])
+  })
+
+  test('every import is one that the table allows', () => {
+    const wrong = inner.filter(({ from, to, lazy }) => !allowed(from, to, lazy))
+    expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([])
+  })
+
+  test('the leaves that drivers may import know nothing but the contract and each other', () => {
+    const wrong = inner.filter(({ from, to }) => LEAVES.includes(from) && to !== 'src/store/contract.ts' && !LEAVES.includes(to))
+    expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([])
+  })
+
+  test('packages are known only where they belong, and clients of the user are loaded lazily', () => {
+    const wrong = outer.filter(({ from, specifier, lazy }) => {
+      if (specifier.startsWith('node:')) return false
+      if (lazy && LAZY_PACKAGES[specifier]?.test(from) === true) return false
+      return PACKAGES[specifier]?.test(from) !== true
+    })
+    expect(wrong.map(({ from, specifier, lazy }) => `${from} -> ${specifier}${lazy ? ' (lazily)' : ''}`)).toEqual([])
+  })
+
+  test('the check itself sees a wrong arrow', () => {
+    expect(allowed('src/drivers/redis.ts', 'src/core/acquire.ts', false)).toBe(false)
+    expect(allowed('src/drivers/redis.ts', 'src/drivers/sqlite/table.ts', false)).toBe(false)
+    expect(allowed('src/core/acquire.ts', 'src/drivers/memory.ts', true)).toBe(false)
+    expect(allowed('src/open.ts', 'src/drivers/memory.ts', false)).toBe(false)
+    expect(allowed('src/locks.ts', 'src/lab/table.ts', false)).toBe(false)
+    expect(allowed('src/cli/run.ts', 'src/lab/table.ts', false)).toBe(false)
+    expect(importsOf("// from './a.ts'\nimport {\n  b,\n} from './b.ts'\nexport * from './c.ts'\nconst d = await import('./d.ts')\nimport './e.ts'")).toEqual([
+      { specifier: './b.ts', lazy: false },
+      { specifier: './c.ts', lazy: false },
+      { specifier: './d.ts', lazy: true },
+      { specifier: './e.ts', lazy: false },
+    ])
+  })
+})
