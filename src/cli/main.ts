@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+/** Where `holdfast` starts: the command line in, the exit code out. */
+import { exitOf, messageOf } from './exit.ts'
+import { runProgram } from './program.ts'
+
+// Whoever reads our output may have seen enough: `holdfast ls | head -1`.
+process.stdout.on('error', () => process.exit())
+process.stderr.on('error', () => {})
+
+try {
+  process.exitCode = await runProgram(process.argv.slice(2))
+} catch (error) {
+  const message = messageOf(error)
+  if (message !== '') process.stderr.write(`holdfast: ${message}\n`)
+  process.exitCode = exitOf(error)
+}

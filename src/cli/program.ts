@@ -1,0 +1,149 @@
+/**
+ * The command line: names, options and help of all commands. What they do is in files of their own, which are loaded when
+ * they are called: a lock in a script should cost no more than it must.
+ */
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError, Option } from 'commander'
+import { CliError, EXIT } from './exit.ts'
+import { addLabLazily } from './lab.ts'
+import { durationOption, exitCodeOption, limitOption, metaOption, tokenOption, withStoreOptions } from './options.ts'
+import type { RunOptions } from './run.ts'
+import type { RevokeOptions, ShowOptions } from './show.ts'
+import type { WatchOptions } from './watch.ts'
+
+const RUN_HELP = `
+The command gets HOLDFAST_KEY, HOLDFAST_FENCING_TOKEN and HOLDFAST_STORE (without its password). It is run without a shell: for pipes and
+variables write  holdfast run KEY -- sh -c '...'
+
+Exit code: the command's own; 128 + n if signal n ended it; 75 not acquired; 76 lock lost, command stopped;
+69 store not reached; 64 wrong usage; 126 and 127 as a shell.
+
+Examples:
+  holdfast run report -- ./make-report.sh             wait for ever, then run
+  holdfast run report -n -- ./make-report.sh          skip if somebody is at it
+  holdfast run report -w 30s -E 0 -- ./make-report.sh wait half a minute; not getting it is no failure
+  holdfast run nightly -n --min-hold 12h -- backup    at most once in 12 hours, over all machines
+  holdfast run gpu --limit 2 -- ./train.py            at most two at once`
+
+const HELP = `
+Durations carry a unit: 500ms, 15s, 2m, 1h, 7d.
+
+Examples:
+  holdfast run deploy -- ./deploy.sh                  one at a time
+  holdfast ls                                         who holds what, who waits
+  holdfast inspect deploy && echo somebody deploys
+  holdfast revoke deploy --reason "stuck since noon"
+
+Without --store and HOLDFAST_STORE the locks are in a file of this machine: they exclude processes here and nobody elsewhere.`
+
+/** What the commands leave behind: the exit code, or what was wrong with the line. */
+interface Outcome {
+  exit: number
+  problem: string
+}
+
+function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Command> {
+  const program = new Command('holdfast')
+    .description('Distributed locks on the command line.')
+    .version(versionOfPackage())
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({ outputError: text => void (outcome.problem = inOneLine(text)) })
+    .addHelpText('after', HELP)
+
+  const run = program
+    .command('run')
+    .description('run a command while holding a lock')
+    .argument('<key>', 'name of the lock')
+    .argument('<command...>', 'what to run, after --')
+    .option('-n, --nonblock', 'do not wait: one attempt')
+    .addOption(new Option('-w, --wait <duration>', 'wait no longer than this (default: for ever)').argParser(durationOption).conflicts('nonblock'))
+    .option('-E, --conflict-exit-code <code>', 'exit code if the lock is not acquired (default: 75)', exitCodeOption)
+    .option('-s, --shared', 'hold it together with other shared holders')
+    .option('--limit <n>', 'hold it together with others, at most n at once', limitOption)
+    .option('--ttl <duration>', 'length of the lease, renewed while the command runs (default: 15s)', durationOption)
+    .option('--min-hold <duration>', 'keep it taken at least so long, also after the command', durationOption)
+    .option('--max-hold <duration>', 'stop the command after so long', durationOption)
+    .option('--grace <duration>', 'time between TERM and KILL (default: 5s, or a third of --ttl if that is less)', durationOption)
+    .option('--holder <text>', 'who this is, for people (default: HOST:PID)')
+    .option('--meta <name=value>', 'shown by inspect; repeatable', metaOption)
+    .addHelpText('after', RUN_HELP)
+    .action(async (key: string, command: string[], options: RunOptions) => {
+      outcome.exit = await (await import('./run.ts')).run(key, command, options)
+    })
+  withStoreOptions(run)
+
+  const ls = program
+    .command('ls')
+    .description('list locks: who holds them, for how long, how many wait')
+    .argument('[prefix]', 'only keys that begin so', '')
+    .action(async (prefix: string, options: ShowOptions) => {
+      outcome.exit = await (await import('./show.ts')).list(prefix, options)
+    })
+  withStoreOptions(ls)
+
+  const inspect = program
+    .command('inspect')
+    .description('show one lock; exit code 0: held, 1: free')
+    .argument('<key>', 'name of the lock')
+    .action(async (key: string, options: ShowOptions) => {
+      outcome.exit = await (await import('./show.ts')).inspect(key, options)
+    })
+  withStoreOptions(inspect)
+
+  const watch = program
+    .command('watch')
+    .description('tell of changes as they are seen, until Ctrl-C')
+    .argument('[prefix]', 'only keys that begin so', '')
+    .option('--interval <duration>', 'time between two looks (default: 500ms)', durationOption)
+    .action(async (prefix: string, options: WatchOptions) => {
+      outcome.exit = await (await import('./watch.ts')).watch(prefix, options)
+    })
+  withStoreOptions(watch)
+
+  const revoke = program
+    .command('revoke')
+    .description('end leases: their owners stop, and the lock is free when they have, or when their time runs out')
+    .argument('<key>', 'name of the lock')
+    .requiredOption('--reason <text>', 'told to the owner')
+    .option('--token <token>', 'only the ticket with this token', tokenOption)
+    .addOption(new Option('--all', 'waiters too').conflicts('token'))
+    .option('--now', 'free it at once, although its owner may still be at work: breaks exclusion')
+    .action(async (key: string, options: RevokeOptions) => {
+      outcome.exit = await (await import('./show.ts')).revoke(key, options)
+    })
+  withStoreOptions(revoke)
+
+  return addLabLazily(program, argv)
+}
+
+/** Parses, runs, and gives the exit code. @throws CliError  a mistake in the line */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  const outcome: Outcome = { exit: EXIT.ok, problem: '' }
+  try {
+    const program = await createProgram(outcome, argv)
+    await program.parseAsync(argv, { from: 'user' })
+    return outcome.exit
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    // Help and version were asked for; all else is a mistake.
+    if (error.exitCode === 0) return EXIT.ok
+    const mayBeOfCommand = error.code === 'commander.unknownOption' && argv[0] === 'run' && !argv.includes('--')
+    throw new CliError(
+      outcome.problem + (mayBeOfCommand ? '. If it is an option of the command, put -- in front: holdfast run KEY -- COMMAND' : ''),
+      EXIT.usage,
+    )
+  }
+}
+
+function inOneLine(text: string): string {
+  return text
+    .replace(/^error: /, '')
+    .trim()
+    .replaceAll(/\s*\n\s*/g, ' ')
+}
+
+function versionOfPackage(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : 'unknown'
+}

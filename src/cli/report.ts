@@ -1,0 +1,21 @@
+/** What `holdfast run` says besides the command's own output: short lines on stderr, or the same as JSON lines. */
+export interface Reporter {
+  /** `event` names it for programs; details go into the JSON line only. */
+  say(event: string, text: string, details?: Readonly<Record<string, unknown>>): void
+  /** For programs only: a person sees it anyway. */
+  note(event: string, details: Readonly<Record<string, unknown>>): void
+}
+
+export function createReporter(options: { readonly json: boolean }): Reporter {
+  const line = (text: string): void => void process.stderr.write(`${text}\n`)
+  const note: Reporter['note'] = (event, details) => {
+    if (options.json) line(JSON.stringify({ event, ...details }))
+  }
+  return {
+    note,
+    say(event, text, details = {}) {
+      if (options.json) note(event, { ...details, message: text })
+      else line(`holdfast: ${text}`)
+    },
+  }
+}

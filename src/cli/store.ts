@@ -1,0 +1,43 @@
+/** Which store a command works on, and what becomes of a failure to reach it. */
+import { withoutPassword } from '../core/address.ts'
+import { ConfigurationError } from '../core/errors.ts'
+import { open } from '../open.ts'
+import type { Locks, LocksOptions } from '../core/types.ts'
+
+export interface StoreOptions {
+  readonly store?: string
+}
+
+/** The address that was asked for: --store, else HOLDFAST_STORE; undefined: the embedded file. */
+function addressOf(options: StoreOptions): string | undefined {
+  return options.store ?? (process.env['HOLDFAST_STORE'] || undefined)
+}
+
+/**
+ * The locks that a command works on. In arrival order over all processes: a command is one task, so there is nothing to pass on.
+ * @throws ConfigurationError | StoreUnavailableError
+ */
+export async function openStore(options: StoreOptions, locksOptions: LocksOptions = {}): Promise<Locks> {
+  const address = addressOf(options)
+  if (address !== undefined && /^memory:/i.test(address)) {
+    throw new ConfigurationError(
+      '"memory:" is the memory of one process, so it would exclude nobody. Leave out --store for the embedded file, or name a server.',
+    )
+  }
+  return open(address, { fair: 'strict', ...locksOptions })
+}
+
+/** What a command started under a lock is told of the store: enough to find it, and no password. */
+export function publicAddress(options: StoreOptions): string {
+  return withoutPassword(addressOf(options) ?? 'sqlite:')
+}
+
+/** Opens, works, and closes whatever comes of it. */
+export async function withStore<T>(options: StoreOptions, task: (locks: Locks) => Promise<T>): Promise<T> {
+  const locks = await openStore(options)
+  try {
+    return await task(locks)
+  } finally {
+    await locks.close({ drain: 0 })
+  }
+}
