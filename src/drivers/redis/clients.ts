@@ -35,7 +35,7 @@ export interface RedisConnection {
   /** Names that match, over all masters; a name may come more than once. */
   scan(pattern: string, io: Io): AsyncIterable<readonly string[]>
   /** A connection of its own for a subscriber, owned by the caller. */
-  twin(): Promise<Twin>
+  twin(timeoutMs: number): Promise<Twin>
   close(): Promise<void>
 }
 
@@ -125,9 +125,13 @@ export function connect(client: RedisLike | string, options: OpenOptions = {}): 
         } while (cursor !== '0')
       }
     },
-    async twin() {
-      const link = await ready()
-      return link.twin()
+    async twin(timeoutMs) {
+      const link = await opened({ timeoutMs })
+      try {
+        return await link.twin(timeoutMs)
+      } catch (cause) {
+        throw failure(cause, where, { sent: false })
+      }
     },
     async close() {
       closed = true
@@ -254,7 +258,7 @@ function answer(where: string, supply: Supply, io: Io, send: () => Promise<unkno
 }
 
 /** Settles as `promise` does, or rejects with what `late` gives at the deadline or the signal. A late rejection goes nowhere. */
-function within<T>(io: Io, promise: Promise<T>, late: () => StoreUnavailableError): Promise<T> {
+export function within<T>(io: Io, promise: Promise<T>, late: () => StoreUnavailableError): Promise<T> {
   return new Promise((resolve, reject) => {
     const give = (act: () => void): void => {
       timer.cancel()

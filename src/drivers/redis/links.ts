@@ -37,7 +37,8 @@ export interface Link {
   send(command: string, args: readonly string[], key: string | undefined): Promise<unknown>
   /** One for each server that holds keys. */
   masters(): Promise<readonly Link[]>
-  twin(): Promise<Twin>
+  /** Rejects if it is not connected by then. */
+  twin(timeoutMs: number): Promise<Twin>
   close(): void
 }
 
@@ -98,13 +99,19 @@ interface NodeRedisSentinel extends Events {
   unsubscribe(channel: string, listener: (message: unknown) => void): Promise<unknown>
 }
 
+/** One link a client, so that stores that share a client do not each add a listener. */
+const links = new WeakMap<object, Link>()
+
 /**
  * The client as a link. Attaches an `error` listener: without one a server restart ends the process.
  * @throws ConfigurationError  none of the clients that we know
  */
 export function linkOf(client: object): Link {
-  const link = isIoredis(client) ? ioredisLink(client) : isCluster(client) ? clusterLink(client) : isSentinel(client) ? sentinelLink(client) : isNodeRedis(client) ? nodeRedisLink(client) : undefined
-  if (link !== undefined) return link
+  const link = links.get(client) ?? (isIoredis(client) ? ioredisLink(client) : isCluster(client) ? clusterLink(client) : isSentinel(client) ? sentinelLink(client) : isNodeRedis(client) ? nodeRedisLink(client) : undefined)
+  if (link !== undefined) {
+    links.set(client, link)
+    return link
+  }
   throw new ConfigurationError('This is no Redis client that holdfast knows. Pass a client of ioredis, iovalkey or redis (node-redis; not a pool, one connection is enough), or an address such as redis://localhost:6379.')
 }
 
@@ -131,19 +138,19 @@ function ioredisLink(client: Ioredis): Link {
     opened: async () => (client.status === 'wait' ? void (await client.connect()) : next(client, ['ready'], ['close', 'end'])),
     send: (command, args) => client.call(command, ...args),
     masters: async () => (client.isCluster === true && client.nodes ? client.nodes('master') : [client]).map(linkOf),
-    twin: async () => ioredisTwin(anyOf(client.isCluster === true && client.nodes ? client.nodes('master') : [client])),
+    twin: async timeoutMs => ioredisTwin(anyOf(client.isCluster === true && client.nodes ? client.nodes('master') : [client]), timeoutMs),
     close: () => endIoredis(client),
   }
 }
 
-async function ioredisTwin(of: object): Promise<Twin> {
+async function ioredisTwin(of: object, timeoutMs: number): Promise<Twin> {
   if (!isIoredis(of)) throw new TypeError('a node of the cluster is no ioredis client')
   const client = of.duplicate({ lazyConnect: true, enableOfflineQueue: false, autoResubscribe: false, maxRetriesPerRequest: 0, retryStrategy: null, sentinelRetryStrategy: null, keyPrefix: '' })
   if (!isIoredis(client)) throw new TypeError('duplicate() gave no client')
   client.on('error', ignore)
   unref(client)
   const ended = next(client, ['end'], [])
-  await client.connect()
+  await connected(client, timeoutMs, () => endIoredis(client))
   return {
     ended,
     subscribe: (channel, message) => {
@@ -170,20 +177,20 @@ function nodeRedisLink(client: NodeRedis): Link {
     opened: () => next(client, ['ready'], ['end', 'error']),
     send: (command, args) => client.sendCommand([command, ...args]),
     masters: async () => [link],
-    twin: () => nodeRedisTwin(client),
+    twin: timeoutMs => nodeRedisTwin(client, timeoutMs),
     close: () => void client.destroy(),
   }
   return link
 }
 
-async function nodeRedisTwin(of: NodeRedis): Promise<Twin> {
+async function nodeRedisTwin(of: NodeRedis, timeoutMs: number): Promise<Twin> {
   const client = of.duplicate({ socket: { ...of.options?.socket, reconnectStrategy: false } })
   if (!isNodeRedis(client)) throw new TypeError('duplicate() gave no client')
   // It never reconnects, so any error is its end.
   const ended = next(client, ['end', 'error'], [])
   client.on('error', ignore)
   client.unref()
-  await client.connect()
+  await connected(client, timeoutMs, () => void client.destroy())
   return {
     ended,
     subscribe: (channel, message) => client.subscribe(channel, text => message(String(text))),
@@ -202,10 +209,10 @@ function clusterLink(client: NodeRedisCluster): Link {
     opened: () => next(client, ['ready', 'connect'], ['end', 'error']),
     send: (command, args, key) => client.sendCommand(key, false, [command, ...args]),
     masters: async () => (await nodes()).map(linkOf),
-    twin: async () => {
+    twin: async timeoutMs => {
       const node = anyOf(await nodes())
       if (!isNodeRedis(node)) throw new TypeError('a node of the cluster is no client')
-      return nodeRedisTwin(node)
+      return nodeRedisTwin(node, timeoutMs)
     },
     close: () => void client.destroy(),
   }
@@ -240,6 +247,19 @@ function sentinelLink(client: NodeRedisSentinel): Link {
     close: () => void Promise.resolve(client.destroy()).catch(ignore),
   }
   return link
+}
+
+/** A server that accepts but does not answer leaves connect() pending for ever. */
+async function connected(client: { connect(): Promise<unknown> }, timeoutMs: number, end: () => void): Promise<void> {
+  const timer = systemClock.after(timeoutMs, end, { idle: true })
+  try {
+    await client.connect()
+  } catch (cause) {
+    end()
+    throw cause
+  } finally {
+    timer.cancel()
+  }
 }
 
 function stateOf(client: { readonly isOpen: boolean; readonly isReady?: boolean }): LinkState {

@@ -1,0 +1,138 @@
+/**
+ * Redis and Valkey: one primary, a cluster, or one behind Sentinel.
+ *
+ * A lock is one hash with its tickets in order (redis/scripts.ts). One script a verb, so a verb is atomic and costs one round
+ * trip. Time is the server's; no ticket ever has more than its own ttl left, so a clock set back cannot stretch a lease.
+ * Whoever comes to hold is told on the channel of the store that its ticket came from, and nobody else is.
+ *
+ * Guarantee: volatile. A failover may forget the newest tickets, and a server without an append-only file forgets all when
+ * it is restarted; tokens keep growing all the same, so fenced resources refuse the loser. Where that is not enough use
+ * postgres, etcd or redlock.
+ */
+import { systemClock } from '../core/clock.ts'
+import type { Io, LockView, Renewal, RenewRequest, Store, StoreListener, StoreTraits } from '../store/contract.ts'
+import { connect } from './redis/clients.ts'
+import type { ClientPackage, RedisTls } from './redis/address.ts'
+import type { RedisLike } from './redis/links.ts'
+import { createSubscriber } from './redis/push.ts'
+import { cellOf, enterArguments, entryOf, lockOf, micros, newsOf, renewalsOf, wasOf } from './redis/records.ts'
+import { ENTER, LEAVE, LOOK, RENEW, REVOKE } from './redis/scripts.ts'
+
+export type { ClientPackage, RedisTls } from './redis/address.ts'
+export type { IoredisLike, NodeRedisLike, RedisLike } from './redis/links.ts'
+
+export interface RedisStoreOptions {
+  /** Put before every key, so that two applications on one server do not meet. */
+  readonly namespace?: string
+  /** What all names on the server, of keys and channels, begin with. Default: holdfast. */
+  readonly prefix?: string
+  /** How far the server's clock may step, and the clocks of primary and replica differ, before exclusion may break. Default: 10. */
+  readonly clockErrorMs?: number
+  /** For an address: which package to open it with. Default: whichever is installed. */
+  readonly package?: ClientPackage
+  /** For an address: the version of the protocol. Default: the client's. */
+  readonly protocol?: 2 | 3
+  /** For an address with TLS: an authority or a certificate of your own. */
+  readonly tls?: RedisTls
+}
+
+const CLOCK_ERROR_MS = 10
+/** How long a revoked waiter's id stays forbidden at least: its owner asks every few seconds. */
+const REVOKED_MS = 60_000
+
+/**
+ * Locks on a server that `client` (ioredis 5 or 6, iovalkey, redis 5 or 6) is connected to, or at an address. A client that
+ * is passed stays yours: it is never closed, and needs one more connection, which is made with its options, to subscribe.
+ * @throws ConfigurationError  neither a client that we know nor an address
+ */
+export function redisStore(client: RedisLike | string, options: RedisStoreOptions = {}): Store {
+  const connection = connect(client, options)
+  const base = `${options.prefix ?? 'holdfast'}:${encodeURIComponent(options.namespace ?? '')}:`
+  const channel = `${base}push:${systemClock.id()}`
+  const listeners = new Set<StoreListener>()
+  const nameOf = (key: string): string => base + key
+  /** A client of the user's may put something before every key; the server's scripts see it. */
+  const keyOf = (name: string): string => name.slice(connection.keyPrefix.length + base.length)
+
+  const subscriber = createSubscriber(connection, channel, {
+    message(text) {
+      const news = newsOf(text)
+      for (const listener of news === null ? [] : listeners) {
+        if (news !== null && 'tokens' in news) listener.holds(keyOf(news.name), news.tokens)
+        else if (news !== null) listener.revoked(keyOf(news.name), news.token, news.reason)
+      }
+    },
+    gap() {
+      for (const listener of listeners) listener.gap()
+    },
+  })
+
+  const traits: StoreTraits = {
+    name: 'redis',
+    guarantee: 'volatile',
+    reach: 'network',
+    fencing: true,
+    queue: true,
+    shared: true,
+    limit: true,
+    keep: true,
+    clock: 'store',
+    clockErrorMs: options.clockErrorMs ?? CLOCK_ERROR_MS,
+    minTtlMs: 50,
+    maxTokens: 1_000_000,
+  }
+
+  async function renewTogether(renewals: readonly RenewRequest[], io: Io): Promise<readonly Renewal[]> {
+    const args = renewals.flatMap(({ id, ttlMs }) => [cellOf(id), micros(ttlMs)])
+    const keys = renewals.map(({ key }) => nameOf(key))
+    return renewalsOf(await connection.run(RENEW, keys, args, io))
+  }
+
+  async function look(key: string, io: Io): Promise<LockView | null> {
+    return lockOf(key, await connection.run(LOOK, [nameOf(key)], [], io))
+  }
+
+  return {
+    traits,
+    async enter(request, io) {
+      return entryOf(await connection.run(ENTER, [nameOf(request.key)], enterArguments(request, subscriber.started ? channel : '-'), io))
+    },
+    async renew(renewals, io) {
+      if (renewals.length === 0) return []
+      if (!connection.cluster) return renewTogether(renewals, io)
+      // Keys of a cluster hardly ever share a slot, and only those that do may share a call. The calls go out together.
+      const answers = await Promise.allSettled(renewals.map(renewal => renewTogether([renewal], io)))
+      return answers.map(answer => (answer.status === 'fulfilled' ? (answer.value[0] ?? { status: 'unknown', cause: answer }) : { status: 'unknown', cause: answer.reason }))
+    },
+    async leave({ key, id, keepMs, forbidMs }, io) {
+      return { was: wasOf(await connection.run(LEAVE, [nameOf(key)], [cellOf(id), micros(keepMs), micros(forbidMs)], io)) }
+    },
+    async listen(listener) {
+      await subscriber.start()
+      listeners.add(listener)
+      return { [Symbol.asyncDispose]: async () => void listeners.delete(listener) }
+    },
+    inspect: look,
+    async *list(prefix, io) {
+      const seen = new Set<string>()
+      for await (const names of connection.scan(`${glob(connection.keyPrefix + nameOf(prefix))}*`, io)) {
+        const keys = names.map(keyOf).filter(key => !seen.has(key))
+        for (const key of keys) seen.add(key)
+        for (const lock of await Promise.all([...new Set(keys)].map(key => look(key, io)))) if (lock !== null) yield lock
+      }
+    },
+    async revoke(key, { tickets, reason, now }, io) {
+      return Number(await connection.run(REVOKE, [nameOf(key)], [String(tickets), JSON.stringify(reason), now ? '1' : '0', micros(REVOKED_MS)], io))
+    },
+    async close() {
+      subscriber.close()
+      listeners.clear()
+      await connection.close()
+    },
+  }
+}
+
+/** Text that a pattern of Redis takes as it is. */
+function glob(text: string): string {
+  return text.replace(/[*?[\]\\^-]/g, '\\$&')
+}

@@ -1,0 +1,136 @@
+/** What goes into the scripts, and what comes out of them. */
+import { createHash } from 'node:crypto'
+import { StoreUnavailableError } from '../../core/errors.ts'
+import type { Entry, LockView, Mode, Renewal, TicketRequest, TicketView, Was } from '../../store/contract.ts'
+import { view } from '../../store/queue.ts'
+import type { Now, Ticket } from '../../store/queue.ts'
+import { list, record, texts } from '../shared/decode.ts'
+
+/** Beyond this, about a century, an end could no longer be counted in microseconds; nothing that anybody means is longer. */
+const LONGEST_MICROS = 3e15
+const CELL = /^[\w-]{22}$/
+const TICKET = /^(\d+) (\d+) (\d+) (\d+) ([xs]) (\d+|-) \S+ ([nkrb]) (\d+) (\d+|-) (.*)$/
+
+const LEFT = 'its owner gave it up'
+const KEPT = 'the ticket was left and is kept'
+const GONE = 'the ticket is no longer in the queue'
+
+export function micros(ms: number): string {
+  return String(Math.min(Math.floor(ms * 1_000), LONGEST_MICROS))
+}
+
+/** The queue is kept in cells of one width, which the ids of holdfast fit; others are hashed to it. */
+export function cellOf(id: string): string {
+  return CELL.test(id) ? id : createHash('sha256').update(id).digest('base64url').slice(0, 22)
+}
+
+export function enterArguments(request: TicketRequest, channel: string): readonly string[] {
+  const { id, token, ttlMs, waiterTtlMs, queue, tokens, mode, limit, holder, meta } = request
+  const known = token === undefined ? '' : String(token)
+  const people = JSON.stringify([holder, meta])
+  return [cellOf(id), known, micros(ttlMs), micros(waiterTtlMs), queue ? '1' : '0', String(tokens), mode === 'shared' ? 's' : 'x', limit === null ? '-' : String(limit), channel, people]
+}
+
+export function entryOf(answer: string): Entry {
+  const [status, ...rest] = answer.split(' ', 6)
+  if (status === 'holds') return { status, token: whole(rest[0]), leftMs: ms(rest[1]), waiters: whole(rest[2]) }
+  if (status === 'waits') return { status, token: whole(rest[0]), leftMs: ms(rest[1]), ahead: whole(rest[2]), retryMs: ms(rest[3]) }
+  if (status === 'gone') return { status }
+  if (status === 'kept') return { status: 'forbidden', reason: 'left', message: KEPT }
+  if (status === 'left') return { status: 'forbidden', reason: 'left', message: LEFT }
+  if (status === 'revoked') return { status: 'forbidden', reason: 'revoked', message: reasonOf(answer) }
+  if (status === 'refused') return refusalOf(answer)
+  return strange(answer)
+}
+
+function refusalOf(answer: string): Entry {
+  const [head = '', ...lines] = answer.split('\n')
+  const [, retry, now] = head.split(' ')
+  const holders = lines.map(line => ticketView(ticketOf(line), { ms: ms(now), micros: whole(now) }))
+  return { status: 'refused', retryMs: ms(retry), holders }
+}
+
+export function renewalsOf(answer: string): readonly Renewal[] {
+  return answer.split('\n').map(line => {
+    const [status, left, waiters] = line.split(' ', 3)
+    if (status === 'held') return { status, leftMs: ms(left), waiters: whole(waiters) }
+    if (status === 'gone') return { status: 'lost', reason: 'gone', message: GONE }
+    if (status === 'revoked') return { status: 'lost', reason: 'revoked', message: reasonOf(line) }
+    return { status: 'unknown', cause: new StoreUnavailableError(`Redis could not renew it: ${line}`, { ambiguous: false }) }
+  })
+}
+
+export function wasOf(answer: string): Was {
+  return answer === 'held' || answer === 'waiting' || answer === 'absent' ? answer : strange(answer)
+}
+
+/** null: nothing is held and nobody waits. */
+export function lockOf(key: string, answer: string): LockView | null {
+  const [head = '', ...lines] = answer.split('\n')
+  const [now, end] = head.split(' ')
+  return view(key, { tickets: lines.map(ticketOf), end: whole(end), forbidden: [] }, { ms: ms(now), micros: whole(now) })
+}
+
+/** A push: what happened, to which of the server's names. null: not one of ours. */
+export type News = { readonly name: string; readonly tokens: readonly number[] } | { readonly name: string; readonly token: number; readonly reason: string }
+
+export function newsOf(message: string): News | null {
+  const end = message.indexOf('\n')
+  const [kind, tokens = '', ...reason] = message.slice(0, end).split(' ')
+  const name = message.slice(end + 1)
+  if (end < 0 || !/^\d+(,\d+)*$/.test(tokens)) return null
+  if (kind === 'h') return { name, tokens: tokens.split(',').map(Number) }
+  return kind === 'r' ? { name, token: Number(tokens), reason: unquoted(reason.join(' ')) } : null
+}
+
+function ticketOf(line: string): Ticket {
+  const [, ends, life, token, tokens, mode, limit, state, entered, since, people] = TICKET.exec(line) ?? strange(line)
+  const [holder, meta] = list({ people: JSON.parse(people ?? '') }, 'people')
+  return {
+    id: '',
+    token: whole(token),
+    tokens: whole(tokens),
+    holder: String(holder),
+    mode: modeOf(mode),
+    limit: limit === '-' ? null : whole(limit),
+    meta: texts(record({ meta }, 'a ticket'), 'meta'),
+    enteredAt: ms(entered),
+    heldAt: since === '-' ? null : ms(since),
+    expiresAt: ms(ends),
+    lifeMs: ms(life),
+    kept: state === 'k' || state === 'b',
+    revoked: null,
+  }
+}
+
+function ticketView(ticket: Ticket, now: Now): TicketView {
+  const { holder, token, tokens, mode, limit, meta, heldAt, enteredAt, expiresAt } = ticket
+  return { holder, token, tokens, mode, limit, sinceMs: now.ms - (heldAt ?? enteredAt), leftMs: expiresAt - now.ms, meta }
+}
+
+function modeOf(letter: string | undefined): Mode {
+  return letter === 's' ? 'shared' : 'exclusive'
+}
+
+function reasonOf(answer: string): string {
+  return unquoted(answer.slice(answer.indexOf(' ') + 1))
+}
+
+/** Reasons are kept as JSON, so that they have no line break. */
+function unquoted(json: string): string {
+  const reason: unknown = JSON.parse(json)
+  return String(reason)
+}
+
+function whole(text: string | undefined): number {
+  const number = Number(text)
+  return text !== undefined && Number.isSafeInteger(number) ? number : strange(String(text))
+}
+
+function ms(text: string | undefined): number {
+  return whole(text) / 1_000
+}
+
+function strange(answer: string): never {
+  throw new TypeError(`Redis answered with something that is not ours: ${JSON.stringify(answer.slice(0, 200))}`)
+}

@@ -1,0 +1,349 @@
+/**
+ * The rule (store/queue.ts) in Lua: one script a verb, so that a verb is atomic and costs one round trip.
+ *
+ * A lock is ONE hash, so its parts cannot be evicted apart:
+ *
+ *   head   version, end of the last block, farthest and nearest end of a life, time of the last step, number that hold
+ *   queue  the ids in order, in cells of one width: a place is found, cut out and counted without touching the tickets
+ *   bans   the ids that are forbidden, in the same cells
+ *   t<id>  a ticket; what decides comes first, what people see last
+ *   r<id>  why it was revoked        f<id>  why an id is forbidden, and until when
+ *
+ * A step looks at the tickets it concerns, not at all of them: enter at its own, leave at the next in line. All are walked
+ * only when the clock has passed the nearest end of a life, or was set back since the last step; then what has run out is
+ * removed, and what the clock has stretched is cut. So a crowd of waiters costs a section nothing.
+ *
+ * Time is microseconds since 1970 by the server. Numbers leave Lua through string.format: tostring(1795240547670301) would
+ * round to 1.7952405476703e+15. Every answer is one text, the same through every client and protocol.
+ */
+import { script } from './clients.ts'
+
+const RECORD = `
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local DAY = 86400000000
+local CELL = 23
+local TICKET = '^(%d+) (%d+) (%d+) (%d+) (%a) (%S+) (%S+) (%a) (%d+) (%S+) (.*)$'
+local match = string.match
+
+-- The record in hand.
+local key, last, far, nearest, seen, held, queue, bans, news, changed
+
+local function text(number) return string.format('%.0f', number) end
+
+local function parse(record)
+  local ends, life, token, tokens, mode, limit, channel, state, entered, since, cold = match(record, TICKET)
+  return { ends = tonumber(ends), life = tonumber(life), token = token, tokens = tokens, mode = mode, limit = limit, channel = channel, state = state, entered = entered, since = since, cold = cold }
+end
+
+local function format(t)
+  return table.concat({ text(t.ends), text(t.life), t.token, t.tokens, t.mode, t.limit, t.channel, t.state, t.entered, t.since, t.cold }, ' ')
+end
+
+local function split(cells)
+  local ids = {}
+  for id in string.gmatch(cells, '(%S+) ') do ids[#ids + 1] = id end
+  return ids
+end
+
+local function fetch(kind, ids)
+  local found = {}
+  for first = 1, #ids, 1000 do
+    local names = {}
+    for i = first, math.min(first + 999, #ids) do names[#names + 1] = kind .. ids[i] end
+    local part = redis.call('HMGET', key, unpack(names))
+    for i = 1, #names do found[first + i - 1] = part[i] end
+  end
+  return found
+end
+
+local function soon(ends)
+  if nearest == 0 or ends < nearest then nearest = ends end
+  if ends > far then far = ends end
+end
+
+-- Zero for the first in line, nil for nobody.
+local function place(cells, id)
+  local at = string.find(cells, id .. ' ', 1, true)
+  return at and (at - 1) / CELL
+end
+
+local function without(cells, id)
+  local at = place(cells, id)
+  return at and string.sub(cells, 1, at * CELL) .. string.sub(cells, (at + 1) * CELL + 1) or cells
+end
+
+local function count() return #queue / CELL end
+
+local function size(ids) return #ids == 0 and '' or table.concat(ids, ' ') .. ' ' end
+
+-- Removes what has run out, cuts what a clock that was set back has stretched, and finds the nearest end anew.
+local function walk(kind, cells)
+  local ids, kept, gone = split(cells), {}, 0
+  for i, record in ipairs(fetch(kind, ids)) do
+    local id, ends, life, rest = ids[i], match(record or '', '^(%d+) (%d+)(.*)$')
+    ends, life = tonumber(ends), tonumber(life)
+    if not ends or ends <= now then
+      redis.call('HDEL', key, kind .. id, 'r' .. id)
+      if i <= held then gone = gone + 1 end
+    else
+      if ends > now + life then
+        ends = now + life
+        redis.call('HSET', key, kind .. id, text(ends) .. ' ' .. text(life) .. rest)
+      end
+      kept[#kept + 1] = id
+      soon(ends)
+    end
+  end
+  return size(kept), gone
+end
+
+local function sweep()
+  local gone
+  nearest, far, changed = 0, 0, true
+  queue, gone = walk('t', queue)
+  bans = walk('f', bans)
+  held = held - gone
+end
+
+-- May one more ticket hold, behind those that do?
+local function admits(mode, limit)
+  if mode == 'x' then return held == 0 end
+  if limit ~= '-' and held >= tonumber(limit) then return false end
+  return held == 0 or match(redis.call('HGET', key, 't' .. string.sub(queue, 1, CELL - 1)), '^%d+ %d+ %d+ %d+ (%a)') == 's'
+end
+
+-- Marks who holds since now; each is told once, but for the caller itself.
+local function promote(own)
+  while held < count() do
+    local id = string.sub(queue, held * CELL + 1, (held + 1) * CELL - 1)
+    local t = parse(redis.call('HGET', key, 't' .. id))
+    if not admits(t.mode, t.limit) then return end
+    t.since = text(now)
+    redis.call('HSET', key, 't' .. id, format(t))
+    held, changed = held + 1, true
+    if id ~= own and t.channel ~= '-' then
+      news[t.channel] = news[t.channel] or {}
+      table.insert(news[t.channel], t.token)
+    end
+    if t.mode == 'x' then return end
+  end
+end
+
+-- The caller's ticket and ban, once what has run out is gone.
+local function load(name, id)
+  local found = redis.call('HMGET', name, 'head', 'queue', 'bans', 't' .. id, 'f' .. id)
+  key, queue, bans, news, changed = name, found[2] or '', found[3] or '', {}, false
+  last, far, nearest, seen, held = 0, 0, 0, 0, 0
+  if not found[1] then return false, false end
+  local a, b, c, d, e = match(found[1], '^1 (%d+) (%d+) (%d+) (%d+) (%d+)$')
+  if not a then error('HOLDFAST the record of this lock was written by another version of holdfast') end
+  last, far, nearest, seen, held = tonumber(a), tonumber(b), tonumber(c), tonumber(d), tonumber(e)
+  if (now >= nearest or now < seen) and (queue ~= '' or bans ~= '') then
+    sweep()
+    promote(id)
+    found = redis.call('HMGET', name, 'head', 'queue', 'bans', 't' .. id, 'f' .. id)
+  end
+  return found[4], found[5]
+end
+
+-- A day after the clock has passed all that is in it, so that tokens grow even if it is set back a little.
+local function expire() redis.call('PEXPIREAT', key, text((math.max(last, far) + DAY) / 1000)) end
+
+-- A server whose memory is full refuses what grows, but lets a script finish that has written something else before. So
+-- the expiry comes first, and leases live on, unless a ticket is added.
+local function save(field, value, added)
+  if queue == '' and bans == '' then far, nearest = 0, 0 end
+  local head = table.concat({ '1', text(last), text(far), text(nearest), text(now), text(held) }, ' ')
+  if not added then expire() end
+  if changed then redis.call('HSET', key, 'head', head, 'queue', queue, 'bans', bans, field, value)
+  else redis.call('HSET', key, 'head', head, 'queue', queue, field, value) end
+  if added then expire() end
+  for channel, tokens in pairs(news) do
+    redis.call('PUBLISH', channel, 'h ' .. table.concat(tokens, ',') .. '\\n' .. key)
+  end
+end
+
+local function answer(reply)
+  if changed then save('bans', bans) end
+  return reply
+end
+
+-- A live ticket's end only moves later.
+local function prolong(t, life)
+  if now + life > t.ends then t.ends, t.life = now + life, life end
+end
+
+local function ban(id, reason, message, life)
+  if not place(bans, id) then bans = bans .. id .. ' ' end
+  soon(now + life)
+  expire()
+  redis.call('HSET', key, 'f' .. id, text(now + life) .. ' ' .. text(life) .. ' ' .. reason .. ' ' .. message)
+  changed = true
+end
+`
+
+/** ARGV: id, known token or '', ttl, waiterTtl, '1' to queue, tokens, mode, limit or '-', channel or '-', what people see. */
+export const ENTER = script(`${RECORD}
+local id, known, ttl, waiterTtl, tokens = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
+
+-- The next end of a life before it, if that is what makes this ticket hold; otherwise its heartbeat.
+local function retry(own, at)
+  local beat = waiterTtl / 3
+  if nearest - now >= beat then return beat end
+  sweep()
+  if nearest - now >= beat then return beat end
+  local line, first = {}, nil
+  for i, record in ipairs(fetch('t', split(string.sub(queue, 1, at * CELL)))) do
+    line[i] = parse(record)
+    if not first or line[i].ends < first then first = line[i].ends end
+  end
+  if first - now >= beat then return beat end
+  local before, closed = 0, false
+  line[at + 1] = own
+  for _, t in ipairs(line) do
+    if t == own or t.ends > first then
+      if closed or (t.mode == 'x' and before > 0) or (t.limit ~= '-' and before >= tonumber(t.limit)) then return beat end
+      before, closed = before + 1, t.mode == 'x'
+    end
+  end
+  return first - now
+end
+
+local function standing(t, at, holds)
+  if holds then return table.concat({ 'holds', t.token, text(math.min(t.ends - now, ttl)), text(math.max(0, count() - held)) }, ' ') end
+  return table.concat({ 'waits', t.token, text(t.ends - now), text(at), text(retry(t, at)) }, ' ')
+end
+
+local ticket, banned = load(KEYS[1], id)
+if banned then return answer((match(banned, '^%d+ %d+ (.*)$'))) end
+if ticket then
+  local t = parse(ticket)
+  if t.state == 'k' or t.state == 'b' then return answer('kept') end
+  if t.state == 'r' then return answer('revoked ' .. redis.call('HGET', key, 'r' .. id)) end
+  local at = place(queue, id)
+  local holds = at < held
+  if ARGV[9] ~= '-' then t.channel = ARGV[9] end
+  prolong(t, holds and ttl or waiterTtl)
+  local reply = standing(t, at, holds)
+  soon(t.ends)
+  save('t' .. id, format(t))
+  return reply
+end
+if known ~= '' then return answer('gone') end
+
+local at = count()
+local holds = held == at and admits(ARGV[7], ARGV[8])
+if not holds and ARGV[5] ~= '1' then
+  local line, first = fetch('t', split(string.sub(queue, 1, held * CELL))), nil
+  for _, record in ipairs(line) do
+    local ends = tonumber(match(record, '^%d+'))
+    if not first or ends < first then first = ends end
+  end
+  return answer('refused ' .. text(first - now) .. ' ' .. text(now) .. '\\n' .. table.concat(line, '\\n'))
+end
+
+local token = math.max(last, now)
+if token + tokens > 9007199254740991 then error('HOLDFAST the next token is beyond the safe integers') end
+local life = holds and ttl or waiterTtl
+local t = {
+  ends = now + life, life = life, token = text(token), tokens = ARGV[6], mode = ARGV[7], limit = ARGV[8], channel = ARGV[9],
+  state = 'n', entered = text(now), since = holds and text(now) or '-', cold = ARGV[10],
+}
+local reply = standing(t, at, holds)
+last, queue, held = token + tokens, queue .. id .. ' ', holds and held + 1 or held
+soon(t.ends)
+save('t' .. id, format(t), true)
+return reply
+`)
+
+/** KEYS and, for each, two of ARGV: id, ttl. An answer is a line. */
+export const RENEW = script(`${RECORD}
+local function renew(name, id, ttl)
+  local ticket, banned = load(name, id)
+  local reason = banned and match(banned, '^%d+ %d+ revoked (.*)$')
+  local t = ticket and parse(ticket)
+  if t and (t.state == 'r' or t.state == 'b') then reason = redis.call('HGET', key, 'r' .. id) end
+  if reason then return answer('revoked ' .. reason) end
+  local at = place(queue, id)
+  if not t or t.state == 'k' or at >= held then return answer('gone') end
+  prolong(t, ttl)
+  soon(t.ends)
+  save('t' .. id, format(t))
+  return 'held ' .. text(math.min(t.ends - now, ttl)) .. ' ' .. text(count() - held)
+end
+
+local lines = {}
+for i, name in ipairs(KEYS) do
+  local done, line = pcall(renew, name, ARGV[2 * i - 1], tonumber(ARGV[2 * i]))
+  if not done then
+    local problem = type(line) == 'table' and line.err or tostring(line)
+    -- One key that is in somebody else's use must not cost the others their leases.
+    if #KEYS == 1 or not (string.find(problem, 'WRONGTYPE', 1, true) or string.find(problem, 'HOLDFAST', 1, true)) then error(line) end
+    line = 'unknown ' .. string.gsub(problem, '\\n', ' ')
+  end
+  lines[i] = line
+end
+return table.concat(lines, '\\n')
+`)
+
+/** ARGV: id, how long to keep it, how long to forbid it. */
+export const LEAVE = script(`${RECORD}
+local id, keep, forbid = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local ticket = load(KEYS[1], id)
+if forbid > 0 then ban(id, 'left', '', forbid) end
+local t = ticket and parse(ticket)
+if not t or t.state == 'k' or t.state == 'b' then return answer('absent') end
+local holds = place(queue, id) < held
+if holds and keep > 0 then
+  t.ends, t.life, t.state = now + keep, keep, t.state == 'r' and 'b' or 'k'
+  soon(t.ends)
+  redis.call('HSET', key, 't' .. id, format(t))
+else
+  redis.call('HDEL', key, 't' .. id, 'r' .. id)
+  queue = without(queue, id)
+  if holds then held = held - 1 end
+  promote(id)
+end
+changed = true
+return answer(holds and 'held' or 'waiting')
+`)
+
+/** ARGV: 'holders', 'all' or a token; reason; '1' to take held ones too; how long an id stays forbidden at least. */
+export const REVOKE = script(`${RECORD}
+local which, reason, take, least = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
+load(KEYS[1], '')
+local ids, holders, told = split(queue), held, {}
+for i, record in ipairs(fetch('t', ids)) do
+  local id, t, holds = ids[i], parse(record), i <= holders
+  local chosen = which == 'all' or (which == 'holders' and holds)
+  if tonumber(which) then chosen = tonumber(t.token) <= tonumber(which) and tonumber(which) < t.token + t.tokens end
+  if chosen then
+    told[#told + 1] = t
+    changed = true
+    if holds and not take then
+      t.state = (t.state == 'k' or t.state == 'b') and 'b' or 'r'
+      redis.call('HSET', key, 't' .. id, format(t), 'r' .. id, reason)
+    else
+      redis.call('HDEL', key, 't' .. id, 'r' .. id)
+      queue = without(queue, id)
+      if holds then held = held - 1 end
+      ban(id, 'revoked', reason, math.max(least, t.life))
+    end
+  end
+end
+promote('')
+for _, t in ipairs(told) do
+  if t.channel ~= '-' then redis.call('PUBLISH', t.channel, 'r ' .. t.token .. ' ' .. reason .. '\\n' .. key) end
+end
+return answer(text(#told))
+`)
+
+/** Everything as it is, expired tickets included; writes nothing. */
+export const LOOK = script(`
+local key, time = KEYS[1], redis.call('TIME')
+local found = redis.call('HMGET', key, 'head', 'queue')
+local lines = { string.format('%.0f', time[1] * 1000000 + time[2]) .. ' ' .. (string.match(found[1] or '', '^1 (%d+)') or '0') }
+for id in string.gmatch(found[2] or '', '(%S+) ') do lines[#lines + 1] = redis.call('HGET', key, 't' .. id) or nil end
+return table.concat(lines, '\\n')
+`)
