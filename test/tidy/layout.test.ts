@@ -1,4 +1,5 @@
 /** What every file and every driver owes the reader. */
+import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { exists, filesOf, librarySources, linesThat, read } from './sources.ts'
 
@@ -79,6 +80,17 @@ describe('the package', () => {
 
   test('the lock file names no registry', () => {
     expect(linesThat(filesOf('package-lock.json'), /"resolved": "http/)).toEqual([])
+  })
+})
+
+describe('documentation', () => {
+  test('links to files that are there', () => {
+    const pages = filesOf('').filter(({ path }) => path.endsWith('.md'))
+    const links = pages.flatMap(({ path, text }) =>
+      [...text.matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)].map(([, target = '']) => ({ path, target })).filter(({ target }) => !/^[a-z]+:/.test(target)),
+    )
+    expect(links.length).toBeGreaterThan(10)
+    expect(links.filter(({ path, target }) => !exists(posix.join(posix.dirname(path), target)))).toEqual([])
   })
 })
 
