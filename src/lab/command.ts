@@ -1,0 +1,94 @@
+/**
+ * `holdfast lab`: the experiments, each a command of its own with its own options.
+ *
+ * Exit: 0 if the experiment showed what it must; 1 if a repaired way failed, or a broken one did not show its problem;
+ * 128 plus the signal's number if it was ended early, after printing what had been measured.
+ */
+import { constants } from 'node:os'
+import { Option } from 'commander'
+import type { Command } from 'commander'
+import { ConfigurationError } from '../core/errors.ts'
+import type { Experiment } from './experiment.ts'
+import { experiments } from './experiments/index.ts'
+import { allHold, showFindings } from './judge.ts'
+import { performOn } from './stage.ts'
+import { heading, table } from './table.ts'
+
+export function addLab(program: Command): void {
+  const lab = program
+    .command('lab')
+    .description('experiments with real processes: what goes wrong without a lock, with a lock alone, and what holds')
+    .argument('[experiment]')
+    // Else `lab` would take the --json that is meant for the experiment.
+    .enablePositionalOptions()
+    .option('--json', 'the list as JSON, for programs')
+    .action((name: string | undefined, options: { readonly json?: boolean }) => {
+      if (name !== undefined)
+        throw new ConfigurationError(`There is no experiment "${name}". There is: ${experiments.map(experiment => experiment.name).join(', ')}.`)
+      list(options.json === true)
+    })
+  for (const experiment of experiments) addExperiment(lab, experiment)
+}
+
+function list(json: boolean): void {
+  if (json)
+    return print(
+      JSON.stringify(
+        experiments.map(({ name, question, source }) => ({ name, question, source })),
+        null,
+        2,
+      ),
+    )
+  print(
+    ...table(
+      [{ title: 'experiment' }, { title: 'question' }, { title: 'from' }],
+      experiments.map(({ name, question, source }) => [name, question, source]),
+      '',
+    ),
+  )
+  print('', 'Run one: holdfast lab employee')
+}
+
+function addExperiment(lab: Command, experiment: Experiment): void {
+  const command = lab
+    .command(experiment.name)
+    .description(experiment.question)
+    .addHelpText('after', `\nFrom ${experiment.source}.\nExit code 1 if a repaired way fails, or a broken one does not show its problem.`)
+  for (const { flags, description, default: value, hidden } of experiment.options) {
+    const option = new Option(flags, description).hideHelp(hidden === true)
+    command.addOption(value === undefined ? option : option.default(value))
+  }
+  command.option('--json', 'figures and verdict as JSON, for programs')
+  command.action(async (given: Readonly<Record<string, unknown>>) => {
+    process.exitCode = await report(experiment, given)
+  })
+}
+
+async function report(experiment: Experiment, given: Readonly<Record<string, unknown>>): Promise<number> {
+  const json = given['json'] === true
+  let begun = false
+  const say = (...lines: readonly string[]): void => {
+    if (json) return
+    // Not before the options are known to be right: a mistake should be answered with one line.
+    if (!begun) print(`${experiment.name}: ${experiment.question}`, `From ${experiment.source}.`)
+    begun = true
+    print(...lines)
+  }
+  const { outcome, interruptedBy } = await performOn(experiment, given, say)
+  const { findings, figures } = outcome
+  const passed = interruptedBy === null && allHold(findings)
+  if (json) {
+    const { name, question, source } = experiment
+    print(JSON.stringify({ experiment: name, question, source, passed, interrupted: interruptedBy !== null, findings, ...figures }, null, 2))
+  } else if (interruptedBy === null) {
+    say(...heading('Verdict'), ...showFindings(findings), '', passed ? 'The experiment showed what it must.' : 'The experiment did NOT show what it must.')
+  } else {
+    say('', `Ended early by ${interruptedBy}: the figures above are what had been measured, and nothing is judged.`)
+  }
+  if (interruptedBy !== null) return 128 + constants.signals[interruptedBy]
+  return passed ? 0 : 1
+}
+
+function print(...lines: readonly string[]): void {
+  process.stdout.write(`${lines.join('\n')}\n`)
+}

@@ -1,0 +1,38 @@
+/** A worker of the employee experiment: at every tick one update, reported at once. */
+import type { Fields } from '../../drivers/shared/decode.ts'
+import { flag, number, oneOf, text } from '../../drivers/shared/decode.ts'
+import { open } from '../../open.ts'
+import type { Performer, Turn, WorkerPart } from '../experiment.ts'
+import { ticks } from '../host-time.ts'
+import { employeeDatabase } from './data.ts'
+import { encodeMutation } from './rounds.ts'
+import { mutate, WAYS } from './ways.ts'
+
+export const employeeWorker: WorkerPart = {
+  async open(config: Fields, index: number): Promise<Performer> {
+    const locks = await open(text(config, 'store'), { holder: `worker ${index + 1}` })
+    const data = await (await employeeDatabase(text(config, 'db'))).open()
+    const shared = { data, locks, key: text(config, 'key'), thinkMs: number(config, 'thinkMs') }
+    const schedule = { intervalMs: number(config, 'intervalMs'), durationMs: number(config, 'durationMs') }
+
+    return {
+      async perform(order: Fields, turn: Turn): Promise<void> {
+        const way = oneOf(order, 'way', WAYS)
+        const means = { ...shared, sabotaged: flag(order, 'sabotaged') }
+        for await (const tick of ticks({ startAt: turn.startAt, ...schedule }, turn.signal)) {
+          try {
+            turn.report(encodeMutation(tick, await mutate(way, means, turn.signal)))
+          } catch (error) {
+            // Given up because the round was ended: that is no attempt.
+            if (turn.signal.aborted) return
+            turn.report({ outcome: 'failed', tick, problem: error instanceof Error ? error.message : String(error) })
+          }
+        }
+      },
+      async close(): Promise<void> {
+        await data.close()
+        await locks.close({ drain: 0 })
+      },
+    }
+  },
+}

@@ -1,0 +1,26 @@
+/** Sums over what workers measured. */
+
+/** The mean; null of nothing, since no figure is better than a made-up zero. */
+export function mean(values: readonly number[]): number | null {
+  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length
+}
+
+/** Nearest rank: the smallest value that at least the given share (0 to 1) does not exceed. null of nothing. */
+export function percentile(values: readonly number[], share: number): number | null {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? null
+}
+
+export function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}
+
+/** For tables: "16.4 ms", or a dash where nothing was measured. */
+export function showMs(ms: number | null): string {
+  return ms === null ? '-' : `${ms.toFixed(1)} ms`
+}
+
+/** "1 raise", "2 raises". */
+export function count(amount: number, one: string, many = `${one}s`): string {
+  return `${amount} ${amount === 1 ? one : many}`
+}
