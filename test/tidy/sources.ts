@@ -56,7 +56,7 @@ export interface Import {
 }
 
 export function importsOf(text: string): readonly Import[] {
-  const found = withoutComments(text).matchAll(/(?:\bfrom|^import|\bimport\s*(\())\s*'([^']+)'/gm)
+  const found = withoutComments(text).matchAll(/(?:\bfrom\s+|^import\s+|\bimport\s*(\()\s*)'([\w@./:-]+)'/gm)
   return [...found].map(([, lazy, specifier = '']) => ({ specifier, lazy: lazy !== undefined }))
 }
 

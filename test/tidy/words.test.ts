@@ -36,7 +36,6 @@ const NOT_IN_TEXT: Readonly<Record<string, string>> = {
   'safety levels?': 'guarantee',
   'lock timeouts?': 'ttl, or wait',
   'force[- ]releases?d?': 'revoke',
-  'garbage[- ]collect\\w*': 'sweep',
 }
 
 const IDENTIFIER = /[A-Za-z_$][\w$]*/g
