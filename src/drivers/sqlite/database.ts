@@ -163,7 +163,7 @@ function identify(file: string): string {
 }
 
 /** node:sqlite where this Node has it, else the same interface from a package that is only loaded here. */
-async function engine(): Promise<(path: string) => DatabaseLike> {
+export async function engine(): Promise<(path: string) => DatabaseLike> {
   const builtIn = quietly(() => process.getBuiltinModule('node:sqlite'))
   if (hasDatabase(builtIn)) return path => new builtIn.DatabaseSync(path)
   try {
