@@ -1,0 +1,344 @@
+/**
+ * Plays one story twice, on the store and on the rule's own transitions, and compares every answer.
+ *
+ * Tokens are compared by their order: the store may make them of another clock. Where the store's clock cannot be moved,
+ * no command is given while something is about to expire: the player waits until it surely has. A call that takes longer
+ * than the margin leaves open on which side it fell, and so ends the story without a verdict.
+ */
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Entry, Io, LeaveRequest, LockView, Renewal, RenewRequest, Store, StoreTraits, TicketRequest } from '../../src/store/contract.ts'
+import * as rule from '../../src/store/queue.ts'
+import type { Now, Queue, Step } from '../../src/store/queue.ts'
+import { KEYS } from './commands.ts'
+import type { Command, Life, Person, Story } from './commands.ts'
+import type { ManualClock } from './manual-clock.ts'
+
+const IO: Io = { timeoutMs: 5_000 }
+
+export interface Stage {
+  /** Two processes on one storage. */
+  readonly stores: readonly [Store, Store]
+  /** The store's own clock, where it can be moved; null: time is real. */
+  readonly clock: ManualClock | null
+  /** How late the store may be, and how long a call may take, for a story to be judged. 0 with a clock of ours. */
+  readonly marginMs: number
+  /** A length for `short`. */
+  readonly shortMs: number
+  /** What the listeners have heard so far, by key. */
+  readonly pushed: ReadonlyMap<string, readonly number[]>
+}
+
+/** `inconclusive`: a call took too long to say which side of an expiry it was on. */
+export type Verdict = 'same' | 'inconclusive'
+
+type Sent =
+  | { readonly verb: 'enter'; readonly store: Store; readonly request: TicketRequest }
+  | { readonly verb: 'renew'; readonly store: Store; readonly request: readonly RenewRequest[] }
+  | { readonly verb: 'leave'; readonly store: Store; readonly request: LeaveRequest }
+
+/** `id`: of its latest attempt; empty before the first. `token`: the model's. */
+type Player = Person & { readonly name: string; id: string; token: number | null }
+
+class TooSlow extends Error {}
+
+export async function play(story: Story, stage: Stage): Promise<Verdict> {
+  try {
+    await compare(story, stage)
+    return 'same'
+  } catch (error) {
+    if (error instanceof TooSlow) return 'inconclusive'
+    throw error
+  }
+}
+
+async function compare(story: Story, stage: Stage): Promise<void> {
+  const { stores, clock, marginMs, shortMs } = stage
+  const { traits } = stores[0]
+  const run = randomUUID()
+  const keys = Array.from({ length: KEYS }, (_, index) => `${run}:${index}`)
+  const queues = new Map<string, Queue>()
+  const tokens = createTokens(traits)
+  const people = story.people.map((person): Player => ({ ...person, name: keys[person.key] ?? run, id: '', token: null }))
+  const sent: Sent[] = []
+  /** Model tokens that a push should have named, less those whose owners have found out by themselves. */
+  const owed = new Map<string, Set<number>>()
+  const everHeld = new Map<string, Set<number>>()
+  const lives: Readonly<Record<Life, number>> = { short: shortMs, double: 2 * shortMs, long: 3_600_000 }
+
+  const nowMs = (): number => clock?.now() ?? performance.now()
+  const toleranceMs = clock ? 0 : 2 * marginMs + traits.clockErrorMs
+
+  async function apply<Answer>(key: string, transition: (queue: Queue, now: Now) => Step<Answer>, now: Now): Promise<Answer> {
+    const step = transition(queues.get(key) ?? rule.EMPTY, now)
+    queues.set(key, step.queue)
+    for (const token of step.holds) setOf(owed, key).add(token)
+    for (const ticket of step.queue.tickets.slice(0, rule.holding(step.queue.tickets))) setOf(everHeld, key).add(ticket.token)
+    return step.answer
+  }
+
+  /** Gives the time for one call, once nothing is about to expire. */
+  async function settledNow(): Promise<Now> {
+    for (;;) {
+      const ms = nowMs()
+      const ends = [...queues.values()].flatMap(queue => [...queue.tickets.map(ticket => ticket.expiresAt), ...queue.forbidden.map(entry => entry.until)])
+      const close = ends.filter(end => Math.abs(end - ms) <= marginMs)
+      if (clock || close.length === 0) return { ms, micros: Math.floor((clock ? clock.wall() : Date.now()) * 1_000) }
+      await delay(Math.max(...close) + marginMs + 1 - ms)
+    }
+  }
+
+  async function timed<T>(work: () => Promise<T>): Promise<T> {
+    const start = nowMs()
+    const answer = await work()
+    if (!clock && nowMs() - start > marginMs) throw new TooSlow()
+    return answer
+  }
+
+  function isWaiting(key: string, id: string): boolean {
+    const { tickets } = queues.get(key) ?? rule.EMPTY
+    return tickets.findIndex(ticket => ticket.id === id) >= rule.holding(tickets)
+  }
+
+  async function carryOut(message: Sent): Promise<void> {
+    const now = await settledNow()
+    if (message.verb === 'enter') {
+      const { request, store } = message
+      // Without a queue a store refuses what would wait, whatever was asked.
+      const asked = traits.queue ? request : { ...request, queue: false }
+      const expected = await apply(request.key, (queue, at) => rule.enter(queue, asked, at), now)
+      const actual = await timed(() => store.enter(request.token === undefined ? request : { ...request, token: tokens.real(request.key, request.token) }, IO))
+      sameEntry(request.key, actual, expected)
+    } else if (message.verb === 'renew') {
+      // Only what holds is ever renewed, and a ticket that holds never waits again.
+      const request = message.request.filter(each => !isWaiting(each.key, each.id))
+      const expected: Renewal[] = []
+      for (const each of request) expected.push(await apply(each.key, (queue, at) => rule.renew(queue, each, at), now))
+      const actual = await timed(() => message.store.renew(request, IO))
+      assert.equal(actual.length, expected.length)
+      for (const [index, want] of expected.entries()) sameRenewal(actual[index], want)
+    } else {
+      const { request, store } = message
+      const expected = await apply(request.key, (queue, at) => rule.leave(queue, request, at), now)
+      assert.deepEqual(await timed(() => store.leave(request, IO)), expected)
+    }
+    for (const { key, id } of message.verb === 'renew' ? message.request : [message.request]) {
+      // Its owner knows by the answer what a push would have told.
+      const own = queues.get(key)?.tickets.find(ticket => ticket.id === id)
+      if (own) setOf(owed, key).delete(own.token)
+    }
+  }
+
+  function sameEntry(key: string, actual: Entry, expected: Entry): void {
+    assert.equal(actual.status, expected.status, `enter answered ${JSON.stringify(actual)}; the rule says ${JSON.stringify(expected)}`)
+    if ('token' in expected && 'token' in actual) {
+      tokens.same(key, actual.token, expected.token)
+      sameMs('leftMs', actual.leftMs, expected.leftMs)
+    }
+    if (expected.status === 'holds' && actual.status === 'holds') assert.equal(actual.waiters, expected.waiters, 'waiters')
+    if (expected.status === 'waits' && actual.status === 'waits') assert.equal(actual.ahead, expected.ahead, 'ahead')
+    if (expected.status === 'forbidden' && actual.status === 'forbidden') assert.equal(actual.reason, expected.reason, 'reason')
+    if (expected.status === 'refused' && actual.status === 'refused') sameTickets(key, actual.holders, expected.holders)
+    if ('retryMs' in expected && 'retryMs' in actual) {
+      assert.ok(actual.retryMs >= 0 && actual.retryMs <= expected.retryMs + toleranceMs, `retryMs is ${actual.retryMs}, but ${expected.retryMs} by the rule`)
+    }
+  }
+
+  function sameRenewal(actual: Renewal | undefined, expected: Renewal): void {
+    assert.equal(actual?.status, expected.status, `renew answered ${JSON.stringify(actual)}; the rule says ${JSON.stringify(expected)}`)
+    if (expected.status === 'held' && actual?.status === 'held') {
+      sameMs('leftMs', actual.leftMs, expected.leftMs)
+      assert.equal(actual.waiters, expected.waiters, 'waiters')
+    }
+    if (expected.status === 'lost' && actual?.status === 'lost') assert.equal(actual.reason, expected.reason, 'reason')
+  }
+
+  function sameView(key: string, actual: LockView | null, expected: LockView | null): void {
+    if (actual === null || expected === null) return assert.equal(actual, expected)
+    assert.equal(actual.key, expected.key)
+    sameTickets(key, actual.holders, expected.holders)
+    sameTickets(key, actual.waiters, expected.waiters)
+  }
+
+  function sameTickets(key: string, actual: LockView['holders'], expected: LockView['holders']): void {
+    const plain = (tickets: LockView['holders']): unknown =>
+      tickets.map(({ holder, mode, limit, tokens: size, meta }) => ({ holder, mode, limit, size, meta: { ...meta } }))
+    assert.deepEqual(plain(actual), plain(expected))
+    for (const [index, want] of expected.entries()) {
+      const got = actual[index]
+      if (!got) continue
+      tokens.same(key, got.token, want.token)
+      sameMs('leftMs', got.leftMs, want.leftMs)
+      if (clock) assert.equal(got.sinceMs, want.sinceMs, 'sinceMs')
+      else assert.ok(got.sinceMs >= 0, `sinceMs is ${got.sinceMs}`)
+    }
+  }
+
+  function sameMs(what: string, actual: number, expected: number): void {
+    assert.ok(Math.abs(actual - expected) <= toleranceMs, `${what} is ${actual}, but ${expected} by the rule`)
+  }
+
+  async function perform(command: Command): Promise<void> {
+    if (command.do === 'enter') {
+      const person = people[command.who]
+      if (!person) return
+      if (command.anew || person.id === '') Object.assign(person, { id: randomUUID(), token: null })
+      const { name: key, id, mode, limit, tokens: size } = person
+      const base = {
+        key,
+        id,
+        holder: `P${command.who}`,
+        mode,
+        limit,
+        ttlMs: lives[command.life],
+        waiterTtlMs: lives[command.waiterLife],
+        queue: command.queue,
+        tokens: size,
+        meta: { who: String(command.who) },
+      }
+      const message: Sent = {
+        verb: 'enter',
+        store: stores[person.store] ?? stores[0],
+        request: command.known && person.token !== null ? { ...base, token: person.token } : base,
+      }
+      sent.unshift(message)
+      await carryOut(message)
+      person.token = queues.get(key)?.tickets.find(ticket => ticket.id === id)?.token ?? person.token
+    } else if (command.do === 'renew') {
+      const request = command.whos.flatMap(who => {
+        const person = people[who]
+        return person && person.id !== '' ? [{ key: person.name, id: person.id, ttlMs: lives[command.life] }] : []
+      })
+      const message: Sent = { verb: 'renew', store: stores[people[command.whos[0] ?? 0]?.store ?? 0] ?? stores[0], request }
+      sent.unshift(message)
+      await carryOut(message)
+    } else if (command.do === 'leave') {
+      const person = people[command.who]
+      if (!person || person.id === '') return
+      const request = {
+        key: person.name,
+        id: person.id,
+        keepMs: command.keep === null ? 0 : lives[command.keep],
+        forbidMs: command.forbid === null ? 0 : lives[command.forbid],
+      }
+      const message: Sent = { verb: 'leave', store: stores[person.store] ?? stores[0], request }
+      sent.unshift(message)
+      await carryOut(message)
+    } else if (command.do === 'revoke') {
+      await revoke(command)
+    } else if (command.do === 'inspect') {
+      const key = keys[command.key] ?? run
+      const now = await settledNow()
+      const expected = rule.view(key, queues.get(key) ?? rule.EMPTY, now)
+      sameView(key, await timed(() => stores[1].inspect(key, IO)), expected)
+    } else if (command.do === 'list') {
+      const now = await settledNow()
+      const expected = keys.flatMap(key => rule.view(key, queues.get(key) ?? rule.EMPTY, now) ?? [])
+      const actual = await timed(() => all(stores[0].list(`${run}:`, IO)))
+      assert.deepEqual(actual.map(lock => lock.key).toSorted(), expected.map(lock => lock.key).toSorted())
+      for (const want of expected) sameView(want.key, actual.find(lock => lock.key === want.key) ?? null, want)
+    } else if (command.do === 'repeat') {
+      const message = sent[command.back]
+      if (message) await carryOut(message)
+    } else {
+      const ms = Math.max(0, (command.thirds * shortMs) / 3 + command.plusMs)
+      if (clock) clock.advance(ms)
+      else await delay(ms)
+    }
+  }
+
+  async function revoke(command: Extract<Command, { do: 'revoke' }>): Promise<void> {
+    let { tickets } = command
+    let key = keys[command.key] ?? run
+    if (typeof tickets === 'object') {
+      const person = people[tickets.who]
+      if (!person || person.token === null) return
+      key = person.name
+      tickets = { who: tickets.who, offset: Math.min(tickets.offset, person.tokens - 1) }
+    }
+    const token = typeof tickets === 'object' ? (people[tickets.who]?.token ?? 0) : 0
+    const offset = typeof tickets === 'object' ? tickets.offset : 0
+    const now = await settledNow()
+    const options = { reason: 'by an operator', now: command.now }
+    const expected = await apply(
+      key,
+      (queue, at) => rule.revoke(queue, { ...options, tickets: typeof tickets === 'object' ? token + offset : tickets }, at),
+      now,
+    )
+    const actual = await timed(() =>
+      stores[0].revoke(key, { ...options, tickets: typeof tickets === 'object' ? tokens.real(key, token) + offset : tickets }, IO),
+    )
+    assert.equal(actual, expected, 'number of tickets revoked')
+  }
+
+  /** Whom a push has named must have held, and who came to hold by the doing of others, and lives on, must have been named. */
+  async function comparePushes(): Promise<void> {
+    if (!stores[0].listen) return
+    const at = nowMs()
+    for (const key of keys) {
+      const heard = stage.pushed.get(key) ?? []
+      const held = [...setOf(everHeld, key)].map(token => tokens.real(key, token))
+      for (const token of heard) assert.ok(held.includes(token), `a push named ${token} of ${key}, which never held`)
+      const queue = queues.get(key) ?? rule.EMPTY
+      const alive = queue.tickets.slice(0, rule.holding(queue.tickets)).filter(ticket => ticket.revoked === null && ticket.expiresAt > at + 60_000)
+      const missed = alive.filter(ticket => setOf(owed, key).has(ticket.token)).map(ticket => tokens.real(key, ticket.token))
+      const deadline = Date.now() + 2_000
+      while (!missed.every(token => (stage.pushed.get(key) ?? []).includes(token))) {
+        assert.ok(
+          Date.now() < deadline,
+          `no push named ${missed.join(', ')} of ${key}, which hold since another has left; heard: ${(stage.pushed.get(key) ?? []).join(', ')}`,
+        )
+        await delay(5)
+      }
+    }
+  }
+
+  for (const [index, command] of story.commands.entries()) {
+    try {
+      await perform(command)
+    } catch (error) {
+      if (error instanceof assert.AssertionError) error.message = `command ${index} (${command.do}): ${error.message}`
+      throw error
+    }
+  }
+  await comparePushes()
+  // Leave nothing behind that later stories would have to wade through.
+  if (!clock)
+    await Promise.all(people.filter(person => person.id !== '').map(person => stores[0].leave({ key: person.name, id: person.id, keepMs: 0, forbidMs: 0 }, IO)))
+}
+
+/** The store's tokens by the model's: one to one, and in the same order. */
+function createTokens(traits: StoreTraits) {
+  const reals = new Map<string, Map<number, number>>()
+  const of = (key: string): Map<number, number> => {
+    const found = reals.get(key) ?? new Map<number, number>()
+    reals.set(key, found)
+    return found
+  }
+  return {
+    /** 0 for one that the store has never told. */
+    real: (key: string, token: number): number => of(key).get(token) ?? 0,
+    same(key: string, actual: number, expected: number): void {
+      if (!traits.fencing) return assert.equal(actual, 0, 'a store without fencing gives no tokens')
+      const known = of(key).get(expected)
+      if (known !== undefined) return assert.equal(actual, known, 'the token of a ticket changed')
+      for (const [model, real] of of(key)) {
+        assert.ok(model < expected === real < actual && real !== actual, `token ${actual} is not in the order of the queue`)
+      }
+      of(key).set(expected, actual)
+    },
+  }
+}
+
+function setOf(sets: Map<string, Set<number>>, key: string): Set<number> {
+  const found = sets.get(key) ?? new Set<number>()
+  sets.set(key, found)
+  return found
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = []
+  for await (const item of items) found.push(item)
+  return found
+}
