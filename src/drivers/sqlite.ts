@@ -8,7 +8,7 @@
  * Guarantee: durable, on one host. What was granted is on the disk, and a crash of a process or of the machine forgets nothing. It
  * excludes nobody on another machine: a file on a network share is not supported, since a write-ahead log needs shared memory.
  */
-import { hostClock } from '../core/clock.ts'
+import { hostClock, turn } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
 import { StoreUnavailableError } from '../core/errors.ts'
 import type {
@@ -65,6 +65,9 @@ const traits: StoreTraits = {
   maxTokens: 1_000_000,
 }
 
+/** How soon a file that was removed or replaced is noticed. */
+const LOOK_MS = 50
+
 /**
  * The locks in one SQLite file, made if it is missing. Opens at the first use; the directory must exist, except that of the default file.
  * @param database a path, an address such as `sqlite:/var/lib/app/locks.db`, or an open database that nobody else begins
@@ -76,11 +79,12 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
   const target = typeof database === 'string' ? filePath(database) : database
   const file = typeof target === 'string' ? target : 'the given database'
   const table = createTable(namespace, domain, clock)
-  const transactions = createTransactions(file, connection, deliver, clock)
+  const transactions = createTransactions(file, connection, clock)
   const watch = createWatch({ version, stored: key => (current === null ? null : table.stored(current, key)) }, clock)
   let current: Connection | null = null
   let opening: Promise<Connection> | null = null
   let opened = 0
+  let lookedAt = clock.now()
   let unsubscribe = (): void => undefined
   let outbox: News[] = []
   let closed = false
@@ -88,12 +92,20 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
   /** The open connection; another one if somebody has removed or replaced the file, so that those who held there learn that they are lost. */
   async function connection(): Promise<Connection> {
     if (closed) throw new StoreUnavailableError(`The store of "${file}" is closed.`, { ambiguous: false })
-    if (current !== null && !current.moved()) return current
+    if (current !== null && !hasMoved(current)) return current
     if (current !== null && typeof target !== 'string')
       throw new StoreUnavailableError(`"${current.file}" was removed or replaced while it was open. Open it again.`, { ambiguous: false })
     disconnect()
     opening ??= open().finally(() => (opening = null))
     return opening
+  }
+
+  /** Asking the file system costs a tenth of a transaction, so not each time. */
+  function hasMoved(open: Connection): boolean {
+    const now = clock.now()
+    if (now - lookedAt < LOOK_MS) return false
+    lookedAt = now
+    return open.moved()
   }
 
   async function open(): Promise<Connection> {
@@ -132,7 +144,9 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
   }
 
   function announce<Answer>(key: string, { answer, holds, revoked }: Change<Answer>): Answer {
-    if (holds.length > 0 || revoked.length > 0) outbox.push({ namespace, key, holds, revoked })
+    if (holds.length === 0 && revoked.length === 0) return answer
+    if (outbox.length === 0) void turn().then(deliver)
+    outbox.push({ namespace, key, holds, revoked })
     return answer
   }
 

@@ -137,9 +137,8 @@ function prepare(database: DatabaseLike) {
     begin: database.prepare('BEGIN IMMEDIATE'),
     commit: database.prepare('COMMIT'),
     find: database.prepare(`SELECT queue FROM holdfast_locks WHERE ${one}`),
-    put: database.prepare(
-      'INSERT INTO holdfast_locks (namespace, key, token_end, queue) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET token_end = excluded.token_end, queue = excluded.queue',
-    ),
+    add: database.prepare('INSERT INTO holdfast_locks (namespace, key, token_end, queue) VALUES (?, ?, ?, ?)'),
+    change: database.prepare(`UPDATE holdfast_locks SET token_end = ?, queue = ? WHERE ${one}`),
     remove: database.prepare(`DELETE FROM holdfast_locks WHERE ${one}`),
     page: database.prepare('SELECT key, queue FROM holdfast_locks WHERE namespace = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?'),
     round: database.prepare('SELECT namespace, key, token_end FROM holdfast_locks WHERE (namespace, key) > (?, ?) ORDER BY namespace, key LIMIT ?'),

@@ -7,7 +7,7 @@
  *
  * Each transaction begins in a turn of its own of the event loop: a process that does nothing but lock and unlock still runs its timers.
  */
-import { hostClock, sleep, turn } from '../../core/clock.ts'
+import { sleep, turn } from '../../core/clock.ts'
 import type { Clock } from '../../core/clock.ts'
 import { StoreUnavailableError } from '../../core/errors.ts'
 import type { Io } from '../../store/contract.ts'
@@ -32,8 +32,7 @@ interface Job {
   reject(error: unknown): void
 }
 
-/** `committed` runs after the answers of a transaction have been given out, in another turn. */
-export function createTransactions(file: string, connect: () => Promise<Connection>, committed: () => void, clock: Clock = hostClock): Transactions {
+export function createTransactions(file: string, connect: () => Promise<Connection>, clock: Clock): Transactions {
   let pending: Job[] = []
   let draining = false
 
@@ -71,15 +70,11 @@ export function createTransactions(file: string, connect: () => Promise<Connecti
   async function drain(): Promise<void> {
     while (pending.length > 0) {
       await turn()
-      committed()
       dropLate()
       if (pending.length === 0) break
-      const busy = await transact()
-      if (busy) await pause()
+      if (await transact()) await pause()
     }
     draining = false
-    await turn()
-    committed()
   }
 
   /** True: the file was busy, and nothing has happened. */
