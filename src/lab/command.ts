@@ -19,26 +19,15 @@ export function addLab(program: Command): void {
     .command('lab')
     .description('experiments with real processes: what goes wrong without a lock, with a lock alone, and what holds')
     .argument('[experiment]')
-    // Else `lab` would take the --json that is meant for the experiment.
-    .enablePositionalOptions()
-    .option('--json', 'the list as JSON, for programs')
-    .action((name: string | undefined, options: { readonly json?: boolean }) => {
+    .action((name: string | undefined) => {
       if (name !== undefined)
         throw new ConfigurationError(`There is no experiment "${name}". There is: ${experiments.map(experiment => experiment.name).join(', ')}.`)
-      list(options.json === true)
+      list()
     })
   for (const experiment of experiments) addExperiment(lab, experiment)
 }
 
-function list(json: boolean): void {
-  if (json)
-    return print(
-      JSON.stringify(
-        experiments.map(({ name, question, source }) => ({ name, question, source })),
-        null,
-        2,
-      ),
-    )
+function list(): void {
   print(
     ...table(
       [{ title: 'experiment' }, { title: 'question' }, { title: 'from' }],

@@ -7,8 +7,9 @@ export function hostNow(): number {
 }
 
 /** Resolves not before `at` on the host's clock, or at once when `signal` aborts. */
-export function sleepUntil(at: number, signal?: AbortSignal): Promise<void> {
-  return sleep(hostClock, at - hostNow(), { signal })
+export async function sleepUntil(at: number, signal: AbortSignal): Promise<void> {
+  // Timers count whole milliseconds and may come a fraction of one early.
+  for (let left = at - hostNow(); left > 0 && !signal.aborted; left = at - hostNow()) await sleep(hostClock, Math.ceil(left), { signal })
 }
 
 export interface Schedule {

@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import { drawTimeline } from '../../src/lab/timeline.ts'
+
+test('lanes share one scale, and marks are told in order of time over all lanes', () => {
+  const drawing = drawTimeline(
+    [
+      { name: 'A', spans: [{ kind: 'held', from: 100, to: 105 }], marks: [{ at: 105, text: 'wrote 2' }] },
+      {
+        name: 'worker B',
+        spans: [
+          { kind: 'waiting', from: 100, to: 105 },
+          { kind: 'held', from: 105, to: 110 },
+        ],
+        marks: [{ at: 101, text: 'asked' }],
+      },
+    ],
+    { width: 11, indent: '' },
+  )
+  expect(drawing).toEqual([
+    '          0   10.0 ms',
+    'A         ━━━━━2',
+    'worker B  ·1···━━━━━━',
+    '          ··· waiting   ━━━ holding',
+    '1  1.0 ms  worker B  asked',
+    '2  5.0 ms  A         wrote 2',
+  ])
+})
+
+test('two marks at one place are drawn beside each other, and a single instant has a scale', () => {
+  const marks = [
+    { at: 5, text: 'read' },
+    { at: 5, text: 'wrote' },
+  ]
+  const [, lane] = drawTimeline([{ name: 'A', spans: [], marks }], { width: 10, indent: '' })
+  expect(lane).toBe('A  1 2')
+})
+
+test('nothing happened: nothing is drawn', () => {
+  expect(drawTimeline([])).toEqual([])
+  expect(drawTimeline([{ name: 'A', spans: [], marks: [] }])).toEqual([])
+})

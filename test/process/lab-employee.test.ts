@@ -1,0 +1,181 @@
+/** The employee experiment as users run it: real worker processes, judged by its own verdict and its exit code. */
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createSite } from '../support/holdfast.ts'
+import type { Site } from '../support/holdfast.ts'
+
+const QUICK = ['lab', 'employee', '--duration', '600ms', '--interval', '40ms'] as const
+
+let site: Site
+beforeEach(() => {
+  site = createSite()
+})
+afterEach(() => site.clear())
+
+interface Figures {
+  readonly passed: boolean
+  readonly rounds: readonly {
+    readonly way: string
+    readonly kind: string
+    readonly extended: number
+    readonly lostUpdates: number
+    readonly total: Readonly<Record<string, number>>
+    readonly workers: readonly Readonly<Record<string, number>>[]
+  }[]
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly findings: readonly { readonly claim: string; readonly holds: boolean; readonly found: string }[]
+  readonly lessons: readonly string[]
+}
+
+const parse = (text: string): Figures => JSON.parse(text)
+
+function childrenOf(pid: number): readonly number[] {
+  return execFileSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map(Number)
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+test('no lock loses updates, the other three ways do not, and only versions give errors', async () => {
+  const { code, stdout, stderr } = await site.holdfast([...QUICK, '--json'])
+  expect(stderr).toBe('')
+  const { passed, rounds, settings, findings, lessons } = parse(stdout)
+  expect(findings.filter(finding => !finding.holds)).toEqual([])
+  expect({ code, passed }).toEqual({ code: 0, passed: true })
+  expect(settings).toMatchObject({ workers: 2, durationMs: 600, intervalMs: 40, thinkMs: 15 })
+  expect(settings['rowLock']).toContain('BEGIN IMMEDIATE')
+  expect(lessons).toHaveLength(4)
+  expect(rounds.map(({ way, kind }) => `${way} ${kind}`)).toEqual([
+    'none test',
+    'mutex test',
+    'mutex benchmark',
+    'row-lock test',
+    'row-lock benchmark',
+    'version test',
+    'version benchmark',
+  ])
+  for (const { way, kind, lostUpdates, total, workers } of rounds) {
+    expect(workers).toHaveLength(2)
+    for (const name of ['attempted', 'succeeded', 'inconsistencies', 'errors']) {
+      expect(workers.reduce((sum, worker) => sum + (worker[name] ?? Number.NaN), 0)).toBe(total[name])
+    }
+    expect(total['averageMs']).toBeGreaterThan(14)
+    expect(total['p99Ms']).toBeGreaterThan(14)
+    if (way === 'none') expect(lostUpdates).toBeGreaterThan(0)
+    else expect({ lostUpdates, inconsistencies: total['inconsistencies'] }).toEqual({ lostUpdates: 0, inconsistencies: 0 })
+    if (way !== 'version') expect(total['errors']).toBe(0)
+    else if (kind === 'test') expect(total['errors']).toBeGreaterThan(0)
+  }
+})
+
+test('for people: tables, a timeline, the ways side by side, what to learn, and a verdict', async () => {
+  const { code, stdout } = await site.holdfast([...QUICK, '--workers', '3', '--ways', 'none,version'])
+  for (const part of [
+    'Antonio Alexander',
+    'Test: none',
+    'One tick of it:',
+    'Benchmark: version',
+    'The ways side by side',
+    'What to learn',
+    'Verdict',
+    'worker 3',
+  ])
+    expect(stdout).toContain(part)
+  expect(stdout).not.toContain('Test: mutex')
+  expect(code).toBe(0)
+})
+
+test('the mutex may be in a store of the user, the row in a database of the user, which is left without a trace', async () => {
+  const database = site.path('own.db')
+  const { code, stdout } = await site.holdfast([...QUICK, '--ways', 'mutex', '--store', site.store, '--db', database, '--json'])
+  expect(parse(stdout).findings.filter(finding => !finding.holds)).toEqual([])
+  expect(code).toBe(0)
+  expect(existsSync(database)).toBe(true)
+  const ls = await site.holdfast(['ls', '--json'])
+  expect(ls.stdout).not.toContain('holdfast-lab')
+})
+
+describe('with the repair taken out it says so and exits 1', () => {
+  test.each([
+    ['mutex', 'mutex: no data inconsistencies'],
+    ['row-lock', 'row-lock: no data inconsistencies'],
+    ['version', 'version: no data inconsistencies'],
+    ['none', 'none: shows the problem'],
+  ])('%s', async (way, claim) => {
+    const { code, stdout } = await site.holdfast([...QUICK, '--ways', way, '--sabotage', way, '--json'])
+    const broken = parse(stdout).findings.filter(finding => !finding.holds)
+    expect(broken.map(finding => finding.claim).join('\n')).toContain(claim)
+    expect(code).toBe(1)
+  })
+})
+
+test('Ctrl-C prints what has been measured, judges nothing, and leaves neither processes nor files', async () => {
+  const running = site.start(['lab', 'employee', '--duration', '60s', '--interval', '30ms'])
+  let seen = ''
+  const started = new Promise<void>(resolve => {
+    running.child.stdout?.on('data', piece => {
+      seen += String(piece)
+      if (seen.includes('row lock')) resolve()
+    })
+  })
+  await started
+  const directory = /sqlite:(\S+)\/locks\.db/.exec(seen)?.[1] ?? ''
+  expect(existsSync(directory)).toBe(true)
+  await new Promise(resolve => setTimeout(resolve, 1_500))
+  const workers = childrenOf(running.pid)
+  expect(workers).toHaveLength(2)
+  running.child.kill('SIGINT')
+  const { code, stdout } = await running.finished
+  expect(code).toBe(130)
+  expect(stdout).toMatch(/all +[1-9]/)
+  expect(stdout).toContain('The ways side by side')
+  expect(stdout).toContain('Ended early by SIGINT')
+  expect(stdout).not.toContain('Verdict')
+  expect(existsSync(directory)).toBe(false)
+  expect(workers.filter(isRunning)).toEqual([])
+})
+
+describe('a mistake is answered with one line and 64', () => {
+  test.each([
+    [['--workers', '1'], 'nobody to collide with'],
+    [['--duration', '30'], '30s or 30ms?'],
+    [['--interval', '20s'], '--duration must be at least as long'],
+    [['--ways', 'none,luck'], '"luck"'],
+    [['--store', 'memory:'], 'cannot cross processes'],
+    [['--store', 'nonsense:'], 'not an address'],
+    [['--db', 'postgres://localhost/x'], 'postgres'],
+    [['--db', '/nowhere/at/all.db'], 'cannot be used'],
+    [['--speed', '9'], "unknown option '--speed'"],
+  ])('%o', async (args, message) => {
+    const { code, stdout, stderr } = await site.holdfast(['lab', 'employee', ...args])
+    expect(stderr).toContain(message)
+    expect(stderr.trim().split('\n')).toHaveLength(1)
+    expect({ code, stdout }).toEqual({ code: 64, stdout: '' })
+  })
+
+  test('an experiment that is not there', async () => {
+    const { code, stderr } = await site.holdfast(['lab', 'employe'])
+    expect(stderr).toContain('"employe"')
+    expect(code).toBe(64)
+  })
+})
+
+test('a store that is not reached: 69', async () => {
+  const { code } = await site.holdfast(['lab', 'employee', '--store', 'redis://127.0.0.1:1'])
+  expect(code).toBe(69)
+})
+
+test('the list names every experiment with its question and its source', async () => {
+  const { code, stdout } = await site.holdfast(['lab'])
+  expect(stdout).toMatch(/employee +What happens to one row/)
+  expect(code).toBe(0)
+})
