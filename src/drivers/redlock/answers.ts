@@ -1,0 +1,153 @@
+/** What the scripts answer, read where it comes in: lists of text, the first of which says what the rest is. */
+import { StoreUnavailableError } from '../../core/errors.ts'
+import type { LockView, TicketView } from '../../store/contract.ts'
+
+/** A ticket as one node has it. */
+export interface Part {
+  readonly id: string
+  /** 0: only reserved. */
+  readonly token: number
+  readonly tokens: number
+  readonly holder: string
+  readonly meta: Readonly<Record<string, string>>
+  readonly sinceMs: number
+  readonly leftMs: number
+}
+
+/** others: the end of the last block that is not the ticket's own. end: of all blocks. */
+export type Mine = {
+  readonly is: 'mine'
+  readonly token: number
+  readonly others: number
+  readonly end: number
+  readonly micros: number
+  readonly leftMs: number
+}
+export type Barred = { readonly is: 'barred'; readonly why: 'left' | 'revoked' | 'undone'; readonly message: string }
+export type Reserved =
+  | Mine
+  | Barred
+  | { readonly is: 'taken'; readonly part: Part }
+  | { readonly is: 'gone' }
+  | { readonly is: 'young'; readonly run: string; readonly uptimeMs: number }
+export type Committed = { readonly is: 'held'; readonly leftMs: number } | Barred | { readonly is: 'gone' | 'passed' }
+export type Renewed = { readonly is: 'held'; readonly leftMs: number } | { readonly is: 'gone' } | { readonly is: 'revoked'; readonly message: string }
+export type Left = 'held' | 'absent'
+
+export function reserved(answer: unknown): Reserved {
+  const [is, ...rest] = words(answer)
+  if (is === 'mine') return { is, token: number(rest[0]), others: number(rest[1]), end: number(rest[2]), micros: number(rest[3]), leftMs: number(rest[4]) }
+  if (is === 'barred') return barred(rest)
+  if (is === 'taken') return { is, part: part(rest) }
+  if (is === 'gone') return { is }
+  if (is === 'young') return { is, run: text(rest[0]), uptimeMs: number(rest[1]) * 1_000 }
+  throw unknown(answer)
+}
+
+export function committed(answer: unknown): Committed {
+  const [is, ...rest] = words(answer)
+  if (is === 'held') return { is, leftMs: number(rest[0]) }
+  if (is === 'barred') return barred(rest)
+  if (is === 'gone' || is === 'passed') return { is }
+  throw unknown(answer)
+}
+
+export function renewed(answer: unknown, expected: number): readonly Renewed[] {
+  if (!Array.isArray(answer) || answer.length !== expected) throw unknown(answer)
+  return answer.map((each: unknown): Renewed => {
+    const [is, first] = words(each)
+    if (is === 'held') return { is, leftMs: number(first) }
+    if (is === 'revoked') return { is, message: text(first) }
+    if (is === 'gone') return { is }
+    throw unknown(each)
+  })
+}
+
+export function left(answer: unknown): Left {
+  const [is] = words(answer)
+  if (is === 'held' || is === 'absent') return is
+  throw unknown(answer)
+}
+
+export function done(answer: unknown): true {
+  if (words(answer)[0] === 'ok') return true
+  throw unknown(answer)
+}
+
+/** null: nobody has the place. */
+export function seen(answer: unknown): Part | null {
+  const [is, ...rest] = words(answer)
+  if (is === 'taken') return part(rest)
+  if (is === 'free') return null
+  throw unknown(answer)
+}
+
+/**
+ * The ticket that holds, judged from the nodes that answered: the one with most parts, if those that did not answer could
+ * make it a majority, and if one part at least was committed. It lives until fewer than a majority of its parts do.
+ */
+export function holderOf(parts: readonly Part[], count: { readonly unanswered: number; readonly majority: number }): Part | null {
+  const byId = grouped(parts)
+  const [most] = [...byId.values()].toSorted((a, b) => b.length - a.length)
+  const committed = most?.find(({ token }) => token > 0)
+  if (most === undefined || committed === undefined || most.length + count.unanswered < count.majority) return null
+  const lives = most.map(({ leftMs }) => leftMs).toSorted((a, b) => b - a)
+  return { ...committed, leftMs: lives[Math.min(count.majority, lives.length) - 1] ?? committed.leftMs }
+}
+
+export function viewOf(key: string, holder: Part): LockView {
+  return { key, token: holder.token, holders: [ticketOf(holder)], waiters: [] }
+}
+
+export function ticketOf({ holder, token, tokens, meta, sinceMs, leftMs }: Part): TicketView {
+  return { holder, token, tokens, mode: 'exclusive', limit: null, sinceMs: Math.max(0, sinceMs), leftMs, meta }
+}
+
+function grouped(parts: readonly Part[]): Map<string, Part[]> {
+  const byId = new Map<string, Part[]>()
+  for (const each of parts) byId.set(each.id, [...(byId.get(each.id) ?? []), each])
+  return byId
+}
+
+function part([id, token, tokens, holder, meta, sinceMs, leftMs]: readonly string[]): Part {
+  return {
+    id: text(id),
+    token: number(token),
+    tokens: number(tokens),
+    holder: text(holder),
+    meta: metaOf(text(meta)),
+    sinceMs: number(sinceMs),
+    leftMs: number(leftMs),
+  }
+}
+
+function barred([why, message]: readonly string[]): Barred {
+  if (why !== 'left' && why !== 'revoked' && why !== 'undone') throw unknown(why)
+  return { is: 'barred', why, message: text(message) }
+}
+
+function metaOf(json: string): Readonly<Record<string, string>> {
+  const meta: unknown = JSON.parse(json)
+  if (typeof meta !== 'object' || meta === null) throw unknown(json)
+  return Object.fromEntries(Object.entries(meta).map(([name, value]) => [name, String(value)]))
+}
+
+function words(answer: unknown): readonly string[] {
+  if (!Array.isArray(answer)) throw unknown(answer)
+  return answer.map(text)
+}
+
+function text(value: unknown): string {
+  if (typeof value !== 'string') throw unknown(value)
+  return value
+}
+
+function number(value: unknown): number {
+  const result = typeof value === 'string' && value !== '' ? Number(value) : Number.NaN
+  if (Number.isNaN(result) || Math.abs(result) > Number.MAX_SAFE_INTEGER) throw unknown(value)
+  return result
+}
+
+function unknown(answer: unknown): StoreUnavailableError {
+  return new StoreUnavailableError(`A node gave an answer that is not one of ours: ${(JSON.stringify(answer) ?? 'nothing').slice(0, 80)}`)
+}

@@ -1,0 +1,146 @@
+/**
+ * Entering: two rounds, and what a lost attempt takes back.
+ *
+ * Every attempt has a number of its own, so that taking one back also stops its requests that are still under way, without
+ * touching a later attempt of the same id. Reservations live for the two rounds and no longer: who dies between them
+ * blocks nobody for a ttl.
+ */
+import { sleep, systemClock } from '../../core/clock.ts'
+import { StoreUnavailableError } from '../../core/errors.ts'
+import type { Entry, Io, TicketRequest } from '../../store/contract.ts'
+import { committed, done, reserved } from './answers.ts'
+import type { Committed, Mine, Reserved } from './answers.ts'
+import { ballot } from './ballot.ts'
+import { commitmentOf, refreshmentOf, reservationOf, SPLIT_RETRY_MS } from './decide.ts'
+import type { Node } from './node.ts'
+import { COMMIT, RESERVE, UNDO } from './scripts.ts'
+
+export interface EntranceOptions {
+  readonly prefix: string
+  readonly nodeTimeoutMs: number
+  readonly maxTtlMs: number
+}
+
+/** One call of enter, and what each node is known to have made of its first round. */
+interface Attempt {
+  readonly request: TicketRequest
+  readonly number: number
+  readonly at: Map<Node, Reserved | 'pending' | { readonly failure: unknown; readonly sent: boolean }>
+}
+
+/** After this no client, proxy or paused server lets go of a request that it held back. */
+const LATE_REQUEST_MS = 60_000
+
+export function createEntrance(
+  nodes: readonly Node[],
+  { prefix, nodeTimeoutMs, maxTtlMs }: EntranceOptions,
+): { enter(request: TicketRequest, io: Io): Promise<Entry> } {
+  let attempts = 0
+  const reservationMs = 2 * nodeTimeoutMs
+
+  async function enter(request: TicketRequest, io: Io): Promise<Entry> {
+    const startedAt = systemClock.now()
+    const leftOf = (ms: number): number => Math.max(1, ms - (systemClock.now() - startedAt))
+    const forNode = (): Io => ({ ...io, timeoutMs: Math.min(nodeTimeoutMs, leftOf(io.timeoutMs)) })
+    attempts += 1
+    const attempt: Attempt = { request, number: attempts, at: new Map() }
+    const first = (node: Node): Promise<Reserved> => reserve(node, attempt, forNode())
+    if (request.token !== undefined) return ballot(nodes, first, count => refreshmentOf(request, count))
+
+    let holds = false
+    try {
+      const reservation = await ballot(nodes, first, count => reservationOf(request.key, count, maxTtlMs))
+      if (reservation !== 'won') return reservation
+      const token = tokenFor(attempt)
+      const leftMs = await ballot(
+        nodes,
+        node => commit(node, attempt, token, forNode()),
+        count => commitmentOf(request, count),
+      )
+      if (leftMs === 'displaced') return { status: 'refused', retryMs: SPLIT_RETRY_MS, holders: [] }
+      holds = true
+      return { status: 'holds', token, leftMs, waiters: 0 }
+    } finally {
+      // A refresh is never undone: its lease is in use.
+      if (!holds) await Promise.race([undo(attempt), sleep(systemClock, leftOf(io.timeoutMs), { idle: true })])
+    }
+  }
+
+  async function reserve(node: Node, attempt: Attempt, io: Io): Promise<Reserved> {
+    const { request, number, at } = attempt
+    const deadline = systemClock.now() + io.timeoutMs
+    const ask = async (): Promise<Reserved> => {
+      const { id, tokens, holder, meta, ttlMs } = request
+      const values = [id, number, request.token ?? 0, tokens, holder, JSON.stringify(meta), Math.min(reservationMs, ttlMs), ttlMs, maxTtlMs, node.trusted()]
+      const left = { ...io, timeoutMs: Math.max(1, deadline - systemClock.now()) }
+      return reserved(await node.ask(RESERVE, [prefix + request.key], values.map(String), left))
+    }
+    at.set(node, 'pending')
+    try {
+      let answer = await ask()
+      // It may have forgotten a ticket, unless it writes down what it grants before it says so.
+      if (answer.is === 'young' && (await node.persists(answer.run, { ...io, timeoutMs: Math.max(1, deadline - systemClock.now()) }))) answer = await ask()
+      at.set(node, answer)
+      return answer
+    } catch (failure) {
+      at.set(node, { failure, sent: !(failure instanceof StoreUnavailableError) || failure.ambiguous })
+      throw failure
+    }
+  }
+
+  async function commit(node: Node, { request, number, at }: Attempt, token: number, io: Io): Promise<Committed> {
+    const first = at.get(node)
+    // Where the reservation is not answered yet the commit travels behind it, on the same connection.
+    if (first === 'pending' || (first !== undefined && 'is' in first && first.is === 'mine')) {
+      return committed(await node.ask(COMMIT, [prefix + request.key], [request.id, String(number), String(token), String(request.ttlMs)], io))
+    }
+    if (first !== undefined && 'failure' in first) throw first.failure
+    return { is: 'gone' }
+  }
+
+  /** Resolves when the nodes that had granted have taken it back; those that have not answered are not waited for. */
+  async function undo(attempt: Attempt): Promise<void> {
+    const { request, number, at } = attempt
+    const undone: Promise<void>[] = []
+    for (const [node, first] of at) {
+      const granted = first !== 'pending' && 'is' in first && first.is === 'mine'
+      const underWay = first === 'pending' || ('failure' in first && first.sent)
+      if (!granted && !underWay) continue
+      const taken = takeBack(node, prefix + request.key, [request.id, String(number), String(underWay ? LATE_REQUEST_MS : 0)])
+      if (granted && !node.silent()) undone.push(taken)
+    }
+    await Promise.all(undone)
+  }
+
+  /** Never rejects: what the node has not heard is owed to it. */
+  async function takeBack(node: Node, key: string, args: readonly string[]): Promise<void> {
+    const startedAt = systemClock.now()
+    try {
+      done(await node.ask(UNDO, [key], args, { timeoutMs: nodeTimeoutMs }))
+    } catch {
+      node.owe(`undo ${args[0] ?? ''}`, { script: UNDO, key, args: () => (systemClock.now() - startedAt > maxTtlMs ? null : args) })
+    }
+  }
+
+  return { enter }
+}
+
+/**
+ * Above all that a majority has given, on any of its clocks, so that it grows also where all data are lost. A ticket that
+ * was committed somewhere keeps its token if no other came after it: its owner asks again because it did not hear of it.
+ * @throws StoreUnavailableError  a clock beyond the year 2255
+ */
+function tokenFor({ request, at }: Attempt): number {
+  const mine = [...at.values()].filter(isMine)
+  const own = Math.max(...mine.map(({ token }) => token))
+  if (own > 0 && own >= Math.max(...mine.map(({ others }) => others))) return own
+  const token = Math.max(...mine.flatMap(({ end, micros }) => [end, micros]))
+  if (Number.isSafeInteger(token + request.tokens)) return token
+  throw new StoreUnavailableError(`The token ${token} of "${request.key}" is beyond the safe integers: the clock of a node is far in the future.`, {
+    key: request.key,
+  })
+}
+
+function isMine(first: Reserved | 'pending' | object): first is Mine {
+  return first !== 'pending' && 'is' in first && first.is === 'mine'
+}
