@@ -8,9 +8,15 @@ import type { Scene } from './scene.ts'
 import type { Register } from './suite.ts'
 import type { Store } from '../store/contract.ts'
 
-/** The first call of `verb` meets the fault, and fails for its caller after `patienceMs`. */
+/** The first call of `verb` meets the fault, and fails for its caller after `patienceMs`. The store itself has all the time it wants. */
 function once(store: Store, verb: Verb, fault: Fault, patienceMs = 20): Store {
-  const faulty = faultyStore(store, (called, count) => (called === verb && count === 0 ? fault : null))
+  const calm: Store = {
+    ...store,
+    enter: request => store.enter(request, IO),
+    renew: renewals => store.renew(renewals, IO),
+    leave: request => store.leave(request, IO),
+  }
+  const faulty = faultyStore(calm, (called, count) => (called === verb && count === 0 ? fault : null))
   return {
     ...faulty,
     enter: (request, io) => faulty.enter(request, { ...io, timeoutMs: patienceMs }),
