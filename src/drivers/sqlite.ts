@@ -10,6 +10,7 @@
  */
 import { hostClock, turn } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
+import { timeDomain } from '../core/domain.ts'
 import { StoreUnavailableError } from '../core/errors.ts'
 import type {
   Entry,
@@ -30,7 +31,6 @@ import type { Now, Queue, Step } from '../store/queue.ts'
 import { integer, record } from './shared/decode.ts'
 import { connect, filePath, resultCode } from './sqlite/database.ts'
 import type { Connection, DatabaseLike } from './sqlite/database.ts'
-import { timeDomain } from './sqlite/domain.ts'
 import { createWatch, publish, subscribe } from './sqlite/news.ts'
 import type { News } from './sqlite/news.ts'
 import { createTable } from './sqlite/table.ts'
