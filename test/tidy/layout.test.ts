@@ -78,6 +78,14 @@ describe('the package', () => {
     for (const path of ['README.md', 'LICENSE', 'CHANGELOG.md']) expect(exists(path)).toBe(true)
   })
 
+  // `npm ci` refuses a lock file that leaves out the programs of other platforms, and a registry that lacks some makes npm write such a one.
+  test('the lock file has the optional parts of its packages for every platform', () => {
+    const packages = entriesOf(entriesOf(JSON.parse(read('package-lock.json'))).get('packages'))
+    const optional = [...packages.values()].flatMap(entry => [...entriesOf(entriesOf(entry).get('optionalDependencies')).keys()])
+    expect(optional.length).toBeGreaterThan(10)
+    expect(optional.filter(name => ![...packages.keys()].some(path => path.endsWith(`node_modules/${name}`)))).toEqual([])
+  })
+
   test('the lock file names no registry', () => {
     expect(linesThat(filesOf('package-lock.json'), /"resolved": "http/)).toEqual([])
   })
