@@ -41,7 +41,8 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
   const { storeTimeoutMs } = settings
   const events = createEvents()
   const journal = options.journal === undefined ? undefined : openJournal(options.journal, settings.holder)
-  if (journal) events.all(event => journal.write({ ...event }))
+  // A `waiting` event names who holds; in a journal `holder` is who wrote the line.
+  if (journal) events.all(event => journal.write(event.type === 'waiting' ? { ...event, holder: settings.holder, heldBy: event.holder } : { ...event }))
   const background = createBackground()
   const storeError = (verb: string, cause: unknown): void => events.emit({ type: 'store-error', verb, cause })
 
