@@ -4,6 +4,9 @@
  */
 import type { Reporter, TestModule, TestRunEndReason, Vitest } from 'vitest/node'
 
+/** Of one reason; the number says how many there are. */
+const SHOWN = 10
+
 export function notRun(): Reporter {
   let filtered = false
   return {
@@ -22,7 +25,10 @@ export function notRun(): Reporter {
       }
       const silent = byReason.get('') ?? []
       byReason.delete('')
-      for (const [why, names] of byReason) console.log(`Not run (${names.length}): ${why}\n${names.map(name => `  ${name}`).join('\n')}`)
+      for (const [why, names] of byReason) {
+        const rest = names.length > SHOWN ? [`  and ${names.length - SHOWN} more`] : []
+        console.log([`Not run (${names.length}): ${why}`, ...names.slice(0, SHOWN).map(name => `  ${name}`), ...rest].join('\n'))
+      }
       // A file or hook that failed takes its tests along; the failure itself is reported.
       if (silent.length === 0 || reason === 'failed') return
       console.error(`Skipped without a reason:\n${silent.map(name => `  ${name}`).join('\n')}\nGive one: test(name, context => context.skip('why')).`)
