@@ -3,7 +3,7 @@
  *
  * They are the real locks over the memory store, so what a test meets here is what production does.
  */
-import { loseLease } from './core/lease.ts'
+import { OpenLease } from './core/lease.ts'
 import { createManualClock } from './core/manual-clock.ts'
 import type { Duration } from './core/duration.ts'
 import { StoreUnavailableError } from './core/errors.ts'
@@ -43,7 +43,9 @@ export function createTestLocks(options: LocksOptions = {}): TestLocks {
   return {
     locks,
     clock: { now: clock.now, advance: clock.advance },
-    lose: loseLease,
+    lose(lease, reason = 'gone') {
+      if (lease instanceof OpenLease) lease.loseTicket(reason)
+    },
     failStore(error = new StoreUnavailableError('the test has taken the store away', { ambiguous: false })) {
       failure = error
     },

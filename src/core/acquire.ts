@@ -151,7 +151,7 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
 
   function hold(token: number, sentAt: number, validUntil: number, news: News, handover: Grant['handover']): Grant {
     pushes.remove(wanted.key, target)
-    const ticket = heldTicket(core, wanted, { id: attempt.id, token, sentAt, validUntil, news })
+    const ticket = heldTicket(core, wanted, { ...attempt, token, sentAt, validUntil, news })
     if (handover === 'push') ticket.renewAt = Math.min(ticket.renewAt, sentAt + RENEW_AFTER_PUSH_MS)
     return { ticket, handover }
   }
@@ -275,7 +275,7 @@ export async function attemptOnce(core: Core, wanted: Wanted): Promise<Grant | R
     if (clock.now() >= validUntil) {
       throw new StoreUnavailableError(`${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`, { key: wanted.key })
     }
-    return { ticket: heldTicket(core, wanted, { id: attempt.id, token: entry.token, sentAt, validUntil, news: { waiters: entry.waiters, at: sentAt } }), handover: 'store' }
+    return { ticket: heldTicket(core, wanted, { ...attempt, token: entry.token, sentAt, validUntil, news: { waiters: entry.waiters, at: sentAt } }), handover: 'store' }
   } catch (error) {
     abandon(core, wanted.key, attempt)
     throw error
@@ -283,9 +283,11 @@ export async function attemptOnce(core: Core, wanted: Wanted): Promise<Grant | R
 }
 
 /** Takes a ticket out, and goes on trying in the background when the store does not answer. */
-export async function leaveTicket(core: Core, ticket: { readonly key: string; readonly id: string }, keepMs: number): Promise<Outcome<{ readonly was: 'held' | 'waiting' | 'absent' }>> {
+export async function leaveTicket(core: Core, ticket: HeldTicket): Promise<Outcome<{ readonly was: 'held' | 'waiting' | 'absent' }>> {
   const { clock, store } = core
-  const leave = { key: ticket.key, id: ticket.id, keepMs, forbidMs: 0 }
+  // Lost or released: what was promised to last until then does.
+  const keepMs = Math.max(0, Math.ceil(ticket.keepUntil - clock.now()))
+  const leave = { key: ticket.key, id: ticket.id, keepMs, forbidMs: ticket.unanswered ? FORBID_MS : 0 }
   const outcome = await call(clock, store, 'leave', ticket.key, core.storeTimeoutMs, io => store.leave(leave, io))
   if (!outcome.ok) {
     core.events.emit({ type: 'store-error', verb: 'leave', cause: outcome.error })
@@ -326,15 +328,23 @@ function waitRevoked(key: string, attempt: Attempt, reason: string): LeaseLostEr
   return new LeaseLostError(`Waiting for "${key}" was ended by an operator: ${reason}.`, { key, token: attempt.token ?? 0, reason: 'revoked' })
 }
 
-function heldTicket(core: Core, wanted: Wanted, grant: { readonly id: string; readonly token: number; readonly sentAt: number; readonly validUntil: number; readonly news: News }): HeldTicket {
+function heldTicket(core: Core, wanted: Wanted, grant: { readonly id: string; readonly unanswered: boolean; readonly token: number; readonly sentAt: number; readonly validUntil: number; readonly news: News }): HeldTicket {
   const { key, mode, tokens, ttlMs, autoRenew } = wanted
   const { id, token, sentAt, news } = grant
   const now = core.clock.now()
   const endsAt = now + wanted.maxHoldMs
   core.newest.saw(key, token + tokens - 1)
   return {
-    ...{ key, id, token, tokens, mode, ttlMs, autoRenew, endsAt },
+    key,
+    id,
+    token,
+    tokens,
+    mode,
+    ttlMs,
+    autoRenew,
+    endsAt,
     keepUntil: wanted.minHoldMs > 0 ? now + wanted.minHoldMs : 0,
+    unanswered: grant.unanswered,
     validUntil: Math.min(grant.validUntil, endsAt),
     renewAt: nextRenewal(sentAt, { ttlMs, endsAt }),
     state: 'held',

@@ -67,10 +67,10 @@ function createSystemClock(): Clock {
 }
 
 function after(delayMs: number, task: () => void, options: { readonly idle?: boolean } = {}): Timer {
-  let handle: NodeJS.Timeout | undefined
+  let handle: NodeJS.Timeout
   const arm = (leftMs: number): void => {
-    const step = Math.min(leftMs, LONGEST_TIMER_MS)
-    handle = setTimeout(() => (leftMs > step ? arm(leftMs - step) : task()), step)
+    if (leftMs <= LONGEST_TIMER_MS) handle = setTimeout(task, leftMs)
+    else handle = setTimeout(() => arm(leftMs - LONGEST_TIMER_MS), LONGEST_TIMER_MS)
     if (options.idle === true) handle.unref()
   }
   arm(Math.max(0, delayMs))

@@ -15,8 +15,8 @@ import type { Timer } from './clock.ts'
 import type { Core } from './core.ts'
 import { humanMs } from './duration.ts'
 import { ClosedError, WaitTimeoutError } from './errors.ts'
-import { createLease } from './lease.ts'
-import type { OpenLease, ReleaseResult } from './lease.ts'
+import { OpenLease } from './lease.ts'
+import type { ReleaseResult, Settle } from './lease.ts'
 import type { Risk } from './risk.ts'
 import { isOpen } from './ticket.ts'
 import type { HeldTicket } from './ticket.ts'
@@ -45,21 +45,24 @@ export interface Cohorts {
   idle(): Promise<void>
 }
 
-/** A task that waits. */
+/** A task that waits. There may be a hundred thousand of them: few fields, no closures. */
 interface Applicant {
   /** Order of arrival in this process. */
   readonly serial: number
   readonly since: number
+  /** Waits for its own call chain. */
   readonly own: boolean
+  readonly resolve: (lease: Lease) => void
+  readonly reject: (error: unknown) => void
   timer: Timer | undefined
-  done: boolean
-  grant(lease: Lease): void
-  refuse(error: unknown): void
+  /** Takes the listener off the caller's signal. */
+  unlisten: (() => void) | undefined
 }
 
 interface Cohort {
   readonly name: string
   readonly wanted: Wanted
+  readonly settle: Settle
   readonly queue: Set<Applicant>
   readonly running: Set<OpenLease>
   ticket: HeldTicket | null
@@ -88,40 +91,35 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
 
   function apply(cohort: Cohort, waiting: Waiting): Promise<Lease> {
     return new Promise<Lease>((resolve, reject) => {
-      const own = holdsAlready(cohort.wanted.key)
-      const cancel = (): void => refuse(waiting.signal?.reason)
-      const end = (): void => {
-        applicant.done = true
-        applicant.timer?.cancel()
-        waiting.signal?.removeEventListener('abort', cancel)
-        cohort.queue.delete(applicant)
-      }
-      const refuse = (error: unknown): void => {
-        if (applicant.done) return
-        end()
-        reject(error)
-        if (cohort.queue.size === 0) cohort.pursuit?.giveUp()
-        forget(cohort)
-      }
-      const applicant: Applicant = {
-        serial: (serial += 1),
-        since: clock.now(),
-        own,
-        timer: undefined,
-        done: false,
-        grant(lease) {
-          end()
-          resolve(lease)
-        },
-        refuse,
-      }
-      if (waiting.waitMs !== Infinity) applicant.timer = clock.after(waiting.waitMs, () => void timeOut(cohort, applicant))
-      waiting.signal?.addEventListener('abort', cancel)
       const ahead = cohort.running.size + cohort.queue.size + (cohort.pursuit?.ahead ?? 0)
+      const own = holdsAlready(cohort.wanted.key)
+      const applicant: Applicant = { serial: (serial += 1), since: clock.now(), own, resolve, reject, timer: undefined, unlisten: undefined }
+      if (waiting.waitMs !== Infinity) applicant.timer = clock.after(waiting.waitMs, () => void timeOut(cohort, applicant))
+      if (waiting.signal !== undefined) applicant.unlisten = cancelledBy(waiting.signal, cohort, applicant)
       cohort.queue.add(applicant)
       void advance(cohort)
-      if (!applicant.done && ahead > 0) announce(cohort, ahead, own)
+      if (ahead > 0 && cohort.queue.has(applicant)) announce(cohort, ahead, own)
     })
+  }
+
+  function cancelledBy(signal: AbortSignal, cohort: Cohort, applicant: Applicant): () => void {
+    const cancel = (): void => refuse(cohort, applicant, signal.reason)
+    signal.addEventListener('abort', cancel)
+    return () => signal.removeEventListener('abort', cancel)
+  }
+
+  /** It waits no longer, whatever comes. */
+  function end(cohort: Cohort, applicant: Applicant): void {
+    applicant.timer?.cancel()
+    applicant.unlisten?.()
+    cohort.queue.delete(applicant)
+  }
+
+  function refuse(cohort: Cohort, applicant: Applicant, error: unknown): void {
+    end(cohort, applicant)
+    applicant.reject(error)
+    if (cohort.queue.size === 0) cohort.pursuit?.giveUp()
+    forget(cohort)
   }
 
   /** Tells contention from outage, and who was in the way. Never rejects. */
@@ -129,7 +127,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     const { key } = cohort.wanted
     const waitedMs = clock.now() - applicant.since
     const trouble = cohort.pursuit?.trouble() ?? null
-    if (trouble !== null) return applicant.refuse(trouble)
+    if (trouble !== null) return refuse(cohort, applicant, trouble)
     const ahead = cohort.pursuit?.ahead ?? cohort.running.size
     // Out of the local queue first: while people are told who was in the way, the lease must not go to somebody who no longer waits.
     cohort.queue.delete(applicant)
@@ -137,7 +135,8 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     events.emit({ type: 'timed-out', key, waitedMs, ahead })
     const names = holders.length === 0 ? 'somebody' : holders.map(view => view.holder).join(', ')
     const self = applicant.own ? ' It is held by the very call chain that waits: a lock is not reentrant.' : ''
-    applicant.refuse(new WaitTimeoutError(`"${key}" was still held by ${names} after ${humanMs(waitedMs)}.${self} Raise wait, or try again later.`, { key, waitedMs, holders, own: applicant.own }))
+    const message = `"${key}" was still held by ${names} after ${humanMs(waitedMs)}.${self} Raise wait, or try again later.`
+    refuse(cohort, applicant, new WaitTimeoutError(message, { key, waitedMs, holders, own: applicant.own }))
   }
 
   async function whoHolds(key: string): Promise<WaitTimeoutError['holders']> {
@@ -224,12 +223,13 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     const token = ticket.token === 0 ? 0 : ticket.token + cohort.used
     const handover = cohort.used === 0 ? cohort.handover : 'cohort'
     cohort.used += 1
-    const open = createLease(core, ticket, token, released => settle(cohort, ticket, released))
+    const open = new OpenLease(core, ticket, token, cohort.settle)
     cohort.running.add(open)
     active.add(open)
     const { key } = cohort.wanted
     if (events.wants('acquired')) events.emit({ type: 'acquired', key, token, waitedMs: clock.now() - applicant.since, handover })
-    applicant.grant(open.lease)
+    end(cohort, applicant)
+    applicant.resolve(open)
   }
 
   function pursueTicket(cohort: Cohort): void {
@@ -249,7 +249,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
       },
       (error: unknown) => {
         cohort.pursuit = null
-        if (error !== GIVEN_UP) for (const applicant of [...cohort.queue]) applicant.refuse(error)
+        if (error !== GIVEN_UP) for (const applicant of [...cohort.queue]) refuse(cohort, applicant, error)
         void advance(cohort)
       },
     )
@@ -292,22 +292,24 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
   /** Leases of lost tickets whose tasks have not settled: the ticket is left when the last of them has. */
   const orphans = new Map<OpenLease, HeldTicket>()
 
-  async function settle(cohort: Cohort, ticket: HeldTicket, open: OpenLease): Promise<ReleaseResult> {
+  async function settle(cohort: Cohort, open: OpenLease): Promise<ReleaseResult> {
     const heldMs = clock.now() - open.since
     finish(open)
-    if (orphans.delete(open)) {
-      for (const other of orphans.values()) if (other === ticket) return 'lost'
-      await leaveTicket(core, ticket, 0)
+    const lost = orphans.get(open)
+    if (lost !== undefined) {
+      orphans.delete(open)
+      for (const other of orphans.values()) if (other === lost) return 'lost'
+      await leaveTicket(core, lost)
       return 'lost'
     }
-    risk.held(ticket.key, heldMs, ticket.ttlMs)
+    risk.held(open.key, heldMs, cohort.wanted.ttlMs)
     cohort.running.delete(open)
     const left = advance(cohort)
     return report(open, left === null ? 'released' : await left, heldMs)
   }
 
   function report(open: OpenLease, result: ReleaseResult, heldMs: number): ReleaseResult {
-    const { key } = open.lease
+    const { key } = open
     if (result === 'lost') events.emit({ type: 'lost', key, token: open.token, heldMs, reason: 'gone' })
     else if (events.wants('released')) events.emit({ type: 'released', key, token: open.token, heldMs })
     return result
@@ -324,8 +326,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     if (cohort.ticket === ticket) cohort.ticket = null
     ticket.state = 'left'
     renewer.unwatch(ticket)
-    const keepMs = Math.max(0, Math.ceil(ticket.keepUntil - clock.now()))
-    const outcome = await leaveTicket(core, ticket, keepMs)
+    const outcome = await leaveTicket(core, ticket)
     if (!outcome.ok) return 'unconfirmed'
     return outcome.value.was === 'held' ? 'released' : 'lost'
   }
@@ -337,8 +338,18 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     const found = cohorts.get(name)
     if (found !== undefined) return found
     const cohort: Cohort = {
-      ...{ name, wanted: share ? wanted : { ...wanted, tokens: 1 }, queue: new Set<Applicant>(), running: new Set<OpenLease>() },
-      ...{ ticket: null, handover: 'store', used: 0, contendedSince: null, contendedPasses: 0, asking: false, pursuit: null },
+      name,
+      wanted: share ? wanted : { ...wanted, tokens: 1 },
+      settle: open => settle(cohort, open),
+      queue: new Set<Applicant>(),
+      running: new Set<OpenLease>(),
+      ticket: null,
+      handover: 'store',
+      used: 0,
+      contendedSince: null,
+      contendedPasses: 0,
+      asking: false,
+      pursuit: null,
     }
     cohorts.set(name, cohort)
     byKey.set(wanted.key, (byKey.get(wanted.key) ?? new Set()).add(cohort))
@@ -364,7 +375,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
       if (result.ticket === null) return result
       adopt(cohort, result)
       return await new Promise<Lease>((resolve, reject) => {
-        cohort.queue.add({ serial: (serial += 1), since: clock.now(), own: false, timer: undefined, done: false, grant: resolve, refuse: reject })
+        cohort.queue.add({ serial: (serial += 1), since: clock.now(), own: false, resolve, reject, timer: undefined, unlisten: undefined })
         grantNext(cohort, result.ticket)
         cohort.queue.clear()
       })
@@ -389,7 +400,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
       stopped = true
       for (const cohort of [...cohorts.values()]) {
         const { key } = cohort.wanted
-        for (const applicant of [...cohort.queue]) applicant.refuse(new ClosedError(`These locks were closed while "${key}" was waited for.`, { key }))
+        for (const applicant of [...cohort.queue]) refuse(cohort, applicant, new ClosedError(`These locks were closed while "${key}" was waited for.`, { key }))
       }
     },
     active,

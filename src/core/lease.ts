@@ -1,7 +1,12 @@
-/** The object a task holds: one token of a ticket, for as long as the task and the ticket last. */
-import type { LeaseLostReason } from '../store/contract.ts'
+/**
+ * What a task holds: one token of a ticket, for as long as the task and the ticket last.
+ *
+ * A class, since a busy key makes hundreds of thousands of these in a second: one object each, no closures.
+ */
+import type { LeaseLostReason, Mode } from '../store/contract.ts'
 import type { Core } from './core.ts'
 import { milliseconds } from './duration.ts'
+import type { Duration } from './duration.ts'
 import { LeaseLostError } from './errors.ts'
 import { isOpen } from './ticket.ts'
 import type { HeldTicket } from './ticket.ts'
@@ -10,97 +15,100 @@ import { ttlFor } from './window.ts'
 
 export type ReleaseResult = 'released' | 'lost' | 'unconfirmed'
 
-/** A lease, and the strings by which its maker moves it. */
-export interface OpenLease {
-  readonly lease: Lease
+/** Called once, when the holder says that it is done: passes the ticket on or takes it out. */
+export type Settle = (lease: OpenLease) => Promise<ReleaseResult>
+
+export class OpenLease implements Lease {
+  readonly key: string
   readonly token: number
+  readonly mode: Mode
+  /** When it was granted, on the core's clock. */
   readonly since: number
-  lose(reason: LeaseLostReason, message: string): void
-}
+  readonly #core: Core
+  readonly #ticket: HeldTicket
+  readonly #settle: Settle
+  #lost: LeaseLostError | undefined
+  #releasing: Promise<ReleaseResult> | undefined
+  #controller: AbortController | undefined
 
-const losers = new WeakMap<Lease, (reason: LeaseLostReason) => void>()
-
-/** Loses the ticket under a lease: for `holdfast/testing`. */
-export function loseLease(lease: Lease, reason: LeaseLostReason = 'gone'): void {
-  losers.get(lease)?.(reason)
-}
-
-/** `settled` is called once, when the holder says that it is done: it passes the ticket on or takes it out. */
-export function createLease(core: Core, ticket: HeldTicket, token: number, settled: (open: OpenLease) => Promise<ReleaseResult>): OpenLease {
-  const { clock, events, renewer } = core
-  const { key, mode } = ticket
-  const since = clock.now()
-  let lost: LeaseLostError | undefined
-  let releasing: Promise<ReleaseResult> | undefined
-  let controller: AbortController | undefined
-
-  function abort(error: LeaseLostError): void {
-    controller?.abort(error)
+  constructor(core: Core, ticket: HeldTicket, token: number, settle: Settle) {
+    this.key = ticket.key
+    this.token = token
+    this.mode = ticket.mode
+    this.since = core.clock.now()
+    this.#core = core
+    this.#ticket = ticket
+    this.#settle = settle
   }
 
-  function lose(reason: LeaseLostReason, message: string): void {
-    if (lost !== undefined || releasing !== undefined) return
-    lost = new LeaseLostError(`The lease of "${key}" (token ${token}) is lost: ${message}. Stop; what was written since may have overlapped with another holder.`, { key, token, reason })
-    abort(lost)
-    events.emit({ type: 'lost', key, token, heldMs: clock.now() - since, reason })
+  /** Made when somebody asks for it: most tasks do not. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#lost !== undefined) this.#controller.abort(this.#lost)
+    }
+    return this.#controller.signal
   }
 
-  /** Reads the clock first: after a blocked event loop nobody else may have done so yet. */
-  function isHeld(): boolean {
-    if (releasing !== undefined || lost !== undefined) return false
-    if (isOpen(ticket) && clock.now() >= ticket.validUntil) renewer.check()
-    return isOpen(ticket)
+  get state(): Lease['state'] {
+    if (this.#isHeld()) return this.#ticket.state === 'suspect' ? 'suspect' : 'held'
+    return this.#lost === undefined ? 'released' : 'lost'
   }
 
-  function assertHeld(): void {
-    if (isHeld()) return
-    throw lost ?? new LeaseLostError(`The lease of "${key}" (token ${token}) was released.`, { key, token, reason: 'released' })
+  remaining(): number {
+    return this.#isHeld() ? Math.max(0, this.#ticket.validUntil - this.#core.clock.now()) : 0
   }
 
-  async function renew(ttl: Parameters<Lease['renew']>[0] = ticket.ttlMs): Promise<void> {
-    const ttlMs = milliseconds(ttl, 'ttl', { min: core.store.traits.minTtlMs })
-    assertHeld()
-    await renewer.renew(ticket, ttlMs)
-    assertHeld()
+  assertHeld(): void {
+    if (this.#isHeld()) return
+    const { key, token } = this
+    throw this.#lost ?? new LeaseLostError(`The lease of "${key}" (token ${token}) was released.`, { key, token, reason: 'released' })
   }
 
-  const remaining = (): number => (isHeld() ? Math.max(0, ticket.validUntil - clock.now()) : 0)
-
-  async function release(): Promise<ReleaseResult> {
-    isHeld()
-    releasing ??= settled(open)
-    return releasing
+  async renew(ttl: Duration = this.#ticket.ttlMs): Promise<void> {
+    const ttlMs = milliseconds(ttl, 'ttl', { min: this.#core.store.traits.minTtlMs })
+    this.assertHeld()
+    await this.#core.renewer.renew(this.#ticket, ttlMs)
+    this.assertHeld()
   }
 
-  const lease: Lease = {
-    key,
-    token,
-    mode,
-    get signal() {
-      if (controller === undefined) {
-        controller = new AbortController()
-        if (lost !== undefined) abort(lost)
-      }
-      return controller.signal
-    },
-    get state() {
-      if (isHeld()) return ticket.state === 'suspect' ? 'suspect' : 'held'
-      return lost === undefined ? 'released' : 'lost'
-    },
-    remaining,
-    assertHeld,
-    renew,
-    async ensure(min) {
-      const minMs = milliseconds(min, 'min')
-      assertHeld()
-      if (remaining() < minMs) await renew(Math.max(ticket.ttlMs, ttlFor(minMs, core.store.traits)))
-    },
-    release,
-    async [Symbol.asyncDispose]() {
-      await release()
-    },
+  async ensure(min: Duration): Promise<void> {
+    const minMs = milliseconds(min, 'min')
+    this.assertHeld()
+    if (this.remaining() < minMs) await this.renew(Math.max(this.#ticket.ttlMs, ttlFor(minMs, this.#core.store.traits)))
   }
-  const open: OpenLease = { lease, token, since, lose }
-  losers.set(lease, reason => renewer.lose(ticket, reason, 'the test has lost it'))
-  return open
+
+  async release(): Promise<ReleaseResult> {
+    if (this.#releasing === undefined) {
+      // Found dead now, it is reported as lost and not as released.
+      this.#isHeld()
+      this.#releasing = this.#settle(this)
+    }
+    return this.#releasing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release()
+  }
+
+  /** The ticket is gone: tells the holder, once. */
+  lose(reason: LeaseLostReason, message: string): void {
+    if (this.#lost !== undefined || this.#releasing !== undefined) return
+    const { key, token } = this
+    this.#lost = new LeaseLostError(`The lease of "${key}" (token ${token}) is lost: ${message}. Stop; what was written since may have overlapped with another holder.`, { key, token, reason })
+    this.#controller?.abort(this.#lost)
+    this.#core.events.emit({ type: 'lost', key, token, heldMs: this.#core.clock.now() - this.since, reason })
+  }
+
+  /** As if the store had lost the ticket: for `holdfast/testing`. */
+  loseTicket(reason: LeaseLostReason): void {
+    this.#core.renewer.lose(this.#ticket, reason, 'the test has lost it')
+  }
+
+  /** Reads the clock: after a blocked event loop nobody else may have done so yet. */
+  #isHeld(): boolean {
+    if (this.#releasing !== undefined || this.#lost !== undefined) return false
+    if (isOpen(this.#ticket) && this.#core.clock.now() >= this.#ticket.validUntil) this.#core.renewer.check()
+    return isOpen(this.#ticket)
+  }
 }

@@ -95,7 +95,10 @@ function count(value: number, option: string, min: number): number {
   return value
 }
 
-function metaOf(meta: AcquireOptions['meta'] = {}): Readonly<Record<string, string>> {
+const NO_META: Readonly<Record<string, string>> = {}
+
+function metaOf(meta: AcquireOptions['meta']): Readonly<Record<string, string>> {
+  if (meta === undefined) return NO_META
   for (const [name, value] of Object.entries(meta)) if (typeof value !== 'string') throw new ConfigurationError(`meta.${name} must be text, not ${typeof value}.`)
   const bytes = Buffer.byteLength(JSON.stringify(meta))
   if (bytes > MAX_META_BYTES) throw new ConfigurationError(`meta is ${bytes} bytes as JSON; at most ${MAX_META_BYTES} are allowed.`)

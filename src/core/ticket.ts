@@ -14,6 +14,8 @@ export interface HeldTicket {
   readonly endsAt: number
   /** minHold: taken until then, whatever its owner does; 0 without. */
   readonly keepUntil: number
+  /** An enter of it was never answered and may yet be carried out: who leaves must forbid the id. */
+  readonly unanswered: boolean
   /** The instant of `clock.now()` from which nothing is certain any more. */
   validUntil: number
   /** When to renew next; soon after a push, a third of the ttl after a reply. */
