@@ -104,12 +104,25 @@ export function enter(before: Queue, request: TicketRequest, now: Now): Step<Ent
 
   const token = Math.max(queue.end, now.micros)
   if (!Number.isSafeInteger(token + request.tokens)) throw new RangeError(`The token ${token} of "${request.key}" is beyond the safe integers.`)
-  const blank = { id: request.id, token, tokens: request.tokens, holder: request.holder, mode: request.mode, limit: request.limit, meta: request.meta }
-  const holds = holding([...queue.tickets, blank]) > queue.tickets.length
+  const holds = holding([...queue.tickets, request]) > queue.tickets.length
   if (!holds && !request.queue) return settle(queue, now, refusal(queue.tickets, now))
 
   const lifeMs = holds ? request.ttlMs : request.waiterTtlMs
-  const fresh = { ...blank, enteredAt: now.ms, heldAt: holds ? now.ms : null, expiresAt: now.ms + lifeMs, lifeMs, kept: false, revoked: null }
+  const fresh: Ticket = {
+    id: request.id,
+    token,
+    tokens: request.tokens,
+    holder: request.holder,
+    mode: request.mode,
+    limit: request.limit,
+    meta: request.meta,
+    enteredAt: now.ms,
+    heldAt: holds ? now.ms : null,
+    expiresAt: now.ms + lifeMs,
+    lifeMs,
+    kept: false,
+    revoked: null,
+  }
   const tickets = [...queue.tickets, fresh]
   return settle({ ...queue, tickets, end: token + request.tokens }, now, place(tickets, tickets.length - 1, request, now))
 }
