@@ -151,7 +151,7 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
 
   function hold(token: number, sentAt: number, validUntil: number, news: News, handover: Grant['handover']): Grant {
     pushes.remove(wanted.key, target)
-    const ticket = heldTicket(core, wanted, { ...attempt, token, sentAt, validUntil, news })
+    const ticket = heldTicket(core, wanted, { id: attempt.id, unanswered: attempt.unanswered, token, sentAt, validUntil, news })
     if (handover === 'push') ticket.renewAt = Math.min(ticket.renewAt, sentAt + RENEW_AFTER_PUSH_MS)
     return { ticket, handover }
   }
@@ -275,7 +275,7 @@ export async function attemptOnce(core: Core, wanted: Wanted): Promise<Grant | R
     if (clock.now() >= validUntil) {
       throw new StoreUnavailableError(`${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`, { key: wanted.key })
     }
-    return { ticket: heldTicket(core, wanted, { ...attempt, token: entry.token, sentAt, validUntil, news: { waiters: entry.waiters, at: sentAt } }), handover: 'store' }
+    return { ticket: heldTicket(core, wanted, { id: attempt.id, unanswered: attempt.unanswered, token: entry.token, sentAt, validUntil, news: { waiters: entry.waiters, at: sentAt } }), handover: 'store' }
   } catch (error) {
     abandon(core, wanted.key, attempt)
     throw error
