@@ -1,0 +1,294 @@
+/**
+ * The network between each process and the one store, and what a driver makes of it.
+ *
+ * A request may be slow, lost, or sent again and carried out twice; it may be carried out long after its caller has given up.
+ * A reply may be slow or lost. A push may be slow, lost or repeated. A link may be cut: what arrives then is lost, or stuck
+ * until the link heals. The store may be down, and come back with its memory. The caller learns at its deadline that it has
+ * learned nothing, as from a driver that keeps the contract; some calls hang for good, as from one that does not.
+ *
+ * Nothing is repeated once it was answered: no client sends again what it has the answer of.
+ */
+import type { Entry, Io, LockView, Renewal, Store, StoreListener } from '../../src/store/contract.ts'
+import type { Modules } from './modules.ts'
+import type { Process, World } from './world.ts'
+
+/** How bad things are; each a part of all messages unless it says otherwise. */
+export interface Weather {
+  readonly leastMs: number
+  readonly mostMs: number
+  readonly slow: number
+  /** The slowest takes so long. */
+  readonly slowMs: number
+  readonly loseRequest: number
+  readonly loseReply: number
+  readonly repeat: number
+  /** The driver never settles. */
+  readonly hang: number
+  /** One answer of a batch is missing. */
+  readonly unknown: number
+  readonly losePush: number
+  readonly repeatPush: number
+}
+
+/** What the store holds of a key, as of its last change. */
+export interface Seen {
+  readonly at: number
+  readonly view: LockView | null
+}
+
+export interface NetworkObserver {
+  /** An operator took what was held, up to this token, from its owners by force. */
+  taken(key: string, upTo: number): void
+}
+
+export interface Network {
+  connect(process: Process): Store
+  seen(key: string): Seen | undefined
+  cut(process: Process): void
+  heal(process: Process): void
+  down(): void
+  up(): void
+  /** From now on: `calm` for none of it. */
+  weather(next: Weather): void
+  /** Ids that came back because a request was carried out again after its answer had arrived: nobody promises anything about them. */
+  readonly revenants: ReadonlySet<string>
+  /** At the end of all: nobody holds the key and nobody waits. */
+  mustBeEmpty(key: string): Promise<void>
+}
+
+interface Link {
+  readonly process: Process
+  cut: boolean
+  readonly stuck: (() => void)[]
+  listener: StoreListener | null
+  closed: boolean
+  /** Enters that the core waits for, by id; the value is the instant of their deadline. */
+  readonly entering: Map<string, number>
+}
+
+interface Request {
+  /** The caller has its answer. */
+  answered: boolean
+}
+
+export function createNetwork(world: World, modules: Modules, first: Weather, observer: NetworkObserver): Network {
+  const { chance } = world
+  const inner = modules.memoryStore({ clock: world.storeClock })
+  const links = new Map<Process, Link>()
+  const views = new Map<string, Seen>()
+  const left = new Set<string>()
+  const revenants = new Set<string>()
+  let weather = first
+  let isDown = false
+
+  const latency = (): number => (chance.of(weather.slow) ? chance.spread(1, weather.slowMs) : chance.between(weather.leastMs, weather.mostMs))
+  const linkOf = (process: Process): Link => {
+    const link = links.get(process)
+    if (link === undefined) throw new Error(`${process.name} is not connected`)
+    return link
+  }
+
+  async function look(key: string): Promise<void> {
+    views.set(key, { at: world.now, view: await inner.inspect(key, { timeoutMs: 1 }) })
+  }
+
+  /** Reaches the store, or not. */
+  function arrive(link: Link, what: string, task: () => void): void {
+    if (isDown) return world.note(`${what} finds no store`)
+    if (!link.cut) return task()
+    if (chance.of(0.5)) return world.note(`${what} is lost in the cut`)
+    link.stuck.push(() => arrive(link, what, task))
+  }
+
+  function call<T>(link: Link, what: string, io: Io, execute: (request: Request) => Promise<T>): Promise<T> {
+    const { process } = link
+    return new Promise<T>((resolve, reject) => {
+      const request: Request = { answered: false }
+      let open = true
+      const settle = (how: () => void): void => {
+        if (!open) return
+        open = false
+        how()
+      }
+      const fail = (message: string, ambiguous: boolean): void => settle(() => reject(new modules.StoreUnavailableError(message, { ambiguous })))
+      if (link.closed) return fail('closed', false)
+      if (!chance.of(weather.hang)) process.clock.after(io.timeoutMs, () => fail(`no answer within ${io.timeoutMs} ms`, true))
+      if ((isDown || link.cut) && chance.of(0.5)) return process.receive(latency(), () => fail('connection refused', false))
+      if (chance.of(weather.loseRequest)) return world.note(`${what} is lost`)
+      const copies = chance.of(weather.repeat) ? 2 : 1
+      for (let copy = 1; copy <= copies; copy += 1) {
+        const delayMs = copy === 1 ? latency() : chance.spread(1, weather.slowMs)
+        world.after(delayMs, () => arrive(link, what, () => void carryOut()))
+      }
+
+      async function carryOut(): Promise<void> {
+        let answer: () => void
+        let shown: string
+        try {
+          const value = await execute(request)
+          shown = show(value)
+          answer = () => resolve(value)
+        } catch (error) {
+          shown = String(error)
+          answer = () => reject(error)
+        }
+        world.note(`${what} = ${shown}`)
+        if (link.cut || chance.of(weather.loseReply)) return
+        process.receive(latency(), () => {
+          if (!open) return
+          request.answered = true
+          world.note(`${what} answered`)
+          settle(answer)
+        })
+      }
+    })
+  }
+
+  function push(link: Link, what: string, tell: (listener: StoreListener) => void): void {
+    if (link.cut || chance.of(weather.losePush)) return world.note(`push to ${link.process.name} is lost: ${what}`)
+    const copies = chance.of(weather.repeatPush) ? 2 : 1
+    for (let copy = 1; copy <= copies; copy += 1) {
+      link.process.receive(copy === 1 ? latency() : chance.spread(1, weather.slowMs), () => {
+        if (link.listener === null) return
+        world.note(`push to ${link.process.name}: ${what}`)
+        tell(link.listener)
+      })
+    }
+  }
+
+  function connect(process: Process): Store {
+    const link: Link = { process, cut: false, stuck: [], listener: null, closed: false, entering: new Map() }
+    links.set(process, link)
+
+    function refuseTwo(verb: string, id: string): void {
+      const deadline = link.entering.get(id)
+      if (deadline === undefined) return
+      if (verb === 'enter' || world.now < deadline) world.fail(`${process.name} has two calls under way for ${id}: enter and ${verb}`)
+    }
+
+    return {
+      traits: inner.traits,
+      async enter(asked, io) {
+        const what = `${process.name} enter ${asked.key} ${asked.id}${asked.token === undefined ? '' : ' again'}`
+        refuseTwo('enter', asked.id)
+        link.entering.set(asked.id, world.now + io.timeoutMs / process.rate)
+        try {
+          return await call(link, what, io, async request => {
+            const entry = await inner.enter(asked, io)
+            if (left.has(asked.id) && isIn(entry)) {
+              if (request.answered) revenants.add(asked.id)
+              else world.fail(`ghost grant: ${asked.id} came back to "${asked.key}" (${entry.status}) after its owner had left for good`)
+            }
+            await look(asked.key)
+            return entry
+          })
+        } finally {
+          link.entering.delete(asked.id)
+        }
+      },
+      renew: (renewals, io) =>
+        call(link, `${process.name} renew ${renewals.map(({ id }) => id).join(' ')}`, io, async () => {
+          const answers: Renewal[] = []
+          for (const renewal of renewals) {
+            if (chance.of(weather.unknown)) answers.push({ status: 'unknown', cause: new Error('one of the batch failed') })
+            else answers.push(...(await inner.renew([renewal], io)))
+            await look(renewal.key)
+          }
+          return answers
+        }),
+      leave(asked, io) {
+        refuseTwo('leave', asked.id)
+        return call(link, `${process.name} leave ${asked.key} ${asked.id}${asked.keepMs > 0 ? ` keep ${asked.keepMs}` : ''}`, io, async () => {
+          const answer = await inner.leave(asked, io)
+          left.add(asked.id)
+          await look(asked.key)
+          return answer
+        })
+      },
+      listen(listener) {
+        return call(link, `${process.name} listen`, { timeoutMs: 5_000 }, async () => {
+          link.listener = listener
+          const subscription = await inner.listen?.({
+            holds: (key, tokens) => push(link, `holds ${key} ${tokens.map(short).join(' ')}`, each => each.holds(key, tokens)),
+            revoked: (key, token, reason) => push(link, `revoked ${key} ${short(token)}`, each => each.revoked(key, token, reason)),
+            gap: () => push(link, 'gap', each => each.gap()),
+          })
+          return {
+            async [Symbol.asyncDispose]() {
+              link.listener = null
+              await subscription?.[Symbol.asyncDispose]()
+            },
+          }
+        })
+      },
+      inspect: (key, io) => call(link, `${process.name} inspect ${key}`, io, () => inner.inspect(key, io)),
+      async *list(prefix, io) {
+        yield* inner.list(prefix, io)
+      },
+      revoke: (key, asked, io) =>
+        call(link, `${process.name} revoke ${key} ${asked.tickets}${asked.now ? ' now' : ''}`, io, async () => {
+          const before = views.get(key)?.view
+          const count = await inner.revoke(key, asked, io)
+          if (asked.now && before) observer.taken(key, before.token)
+          await look(key)
+          return count
+        }),
+      async close() {
+        link.closed = true
+        link.listener = null
+      },
+    }
+  }
+
+  function tellGap(link: Link): void {
+    link.process.receive(chance.between(weather.leastMs, weather.mostMs), () => link.listener?.gap())
+  }
+
+  return {
+    connect,
+    revenants,
+    seen: key => views.get(key),
+    cut(process) {
+      linkOf(process).cut = true
+      world.note(`${process.name} is cut off`)
+    },
+    heal(process) {
+      const link = linkOf(process)
+      if (!link.cut) return
+      link.cut = false
+      world.note(`${process.name} is connected again`)
+      for (const task of link.stuck.splice(0)) world.after(latency(), task)
+      tellGap(link)
+    },
+    down() {
+      isDown = true
+      world.note('the store stops')
+    },
+    up() {
+      if (!isDown) return
+      isDown = false
+      world.note('the store runs again')
+      for (const link of links.values()) tellGap(link)
+    },
+    weather(next) {
+      weather = next
+    },
+    async mustBeEmpty(key) {
+      const view = await inner.inspect(key, { timeoutMs: 1 })
+      if (view !== null) world.fail(`"${key}" is not free at the end: ${JSON.stringify(view)}`)
+    },
+  }
+}
+
+const isIn = (entry: Entry): boolean => entry.status === 'holds' || entry.status === 'waits'
+
+const EARLIEST_TOKEN = Date.UTC(2026, 0, 1) * 1_000
+
+/** Tokens as people can read them: counted from the beginning of the world. */
+export function short(token: number): string {
+  return String(token - EARLIEST_TOKEN)
+}
+
+function show(value: unknown): string {
+  return JSON.stringify(value, (name, inner: unknown) => (name === 'token' && typeof inner === 'number' ? inner - EARLIEST_TOKEN : inner)) ?? 'done'
+}

@@ -1,0 +1,196 @@
+/**
+ * One seed, from the beginning of its world to the end.
+ *
+ * First work and faults together. Then everything heals, and the tasks start nothing new: now every call must settle. Then a
+ * process that knows nothing of all this gets each key, as soon as what the dead have left has run out. Then all close, and
+ * nothing of theirs may be left in the store.
+ */
+import type { Locks } from '../../src/core/types.ts'
+import { real } from './modules.ts'
+import type { Modules } from './modules.ts'
+import { createNetwork } from './network.ts'
+import { createOracle } from './oracle.ts'
+import { FINE, planOf } from './plan.ts'
+import type { Plan } from './plan.ts'
+import { createMember } from './workload.ts'
+import type { Member } from './workload.ts'
+import { createWorld } from './world.ts'
+import type { Process, World } from './world.ts'
+
+export interface Outcome {
+  readonly seed: number
+  /** null: nothing went wrong. */
+  readonly violation: string | null
+  /** Two runs of one seed have the same. */
+  readonly hash: number
+  readonly events: number
+  readonly grants: number
+  /** What happened, if it was asked for. */
+  readonly trace: readonly string[]
+}
+
+/** Healthy, everything that waits gets its turn within this. */
+const SETTLE_MS = 300_000
+/** What a waiter may be late, since nobody tells it that the dead in front of it have gone: its own heartbeat. */
+const HEARTBEAT_MS = 5_000 / 3
+/** The last message is under way for so long at most. */
+const FLUSH_MS = 25_000
+/** Longest ttl and minHold, with room. */
+const FORGOTTEN_MS = 60_000
+
+export async function simulate(seed: number, modules: Modules = real, options: { readonly record?: boolean } = {}): Promise<Outcome> {
+  const world = createWorld(seed, { record: options.record ?? false })
+  const plan = planOf(world.chance)
+  const restore = catchRejections(error => world.fail(`unhandled rejection: ${error instanceof Error ? error.stack : String(error)}`))
+  try {
+    const grants = await play(world, plan, modules)
+    return { seed, violation: world.violation, hash: world.hash, events: world.events, grants, trace: world.trace }
+  } finally {
+    restore()
+  }
+}
+
+async function play(world: World, plan: Plan, modules: Modules): Promise<number> {
+  const { chance } = world
+  const network = createNetwork(world, modules, plan.weather, { taken: (key, upTo) => oracle.taken(key, upTo) })
+  const oracle = createOracle(world, network.seen)
+  world.onEvent(oracle.check)
+  const members: Member[] = []
+
+  function locksOf(process: Process, ttlMs: number): Locks {
+    const fair = plan.strict[members.length % plan.strict.length] === true ? 'strict' : 'cohort'
+    return modules.createLocksOn(process.clock, network.connect(process), { holder: process.name, ttl: ttlMs, storeTimeout: plan.storeTimeoutMs, fair })
+  }
+
+  function join(): void {
+    const process = world.spawn(`p${members.length + 1}`)
+    const ttlMs = chance.pick(plan.ttlsMs)
+    members.push(createMember(world, oracle, plan, process, locksOf(process, ttlMs), ttlMs))
+  }
+
+  const living = (): readonly Member[] => members.filter(({ process }) => process.state !== 'dead')
+
+  for (let count = 0; count < plan.processes; count += 1) join()
+  if (plan.faultEveryMs !== Infinity) strike()
+
+  /** Something bad happens, again and again. */
+  function strike(): void {
+    world.after(chance.between(0, 2) * plan.faultEveryMs, () => {
+      if (world.now >= plan.faultsUntilMs) return
+      strike()
+      const candidates = living()
+      const victim = candidates[chance.whole(0, candidates.length - 1)]
+      if (victim === undefined) return
+      const { process } = victim
+      const lengthMs = chance.spread(5, plan.faultMs)
+      const what = chance.unit()
+      if (what < 0.45) {
+        process.pause()
+        world.after(lengthMs, () => process.resume())
+      } else if (what < 0.65) {
+        network.cut(process)
+        world.after(lengthMs, () => network.heal(process))
+      } else if (what < 0.75) {
+        network.down()
+        world.after(lengthMs / 4, () => network.up())
+      } else if (what < 0.8) {
+        process.setWall(chance.between(-2_000, 2_000))
+      } else if (what < 0.88 && candidates.length > 1) {
+        process.kill()
+        join()
+      } else if (what < 0.92 && candidates.length > 1 && !victim.closedEarly) {
+        world.note(`${process.name} closes`)
+        void victim.close(chance.pick([0, plan.holdMs, 10_000]))
+        join()
+      }
+    })
+  }
+
+  await world.run(plan.faultsUntilMs)
+
+  world.note('everything heals')
+  network.weather(FINE)
+  network.up()
+  for (const member of living()) {
+    network.heal(member.process)
+    member.process.resume()
+    member.stop()
+  }
+  const settled = (): boolean => living().every(({ open }) => open.size === 0)
+  await world.run(world.now + SETTLE_MS, settled)
+  if (!settled())
+    world.fail(
+      `never settled: ${living()
+        .flatMap(({ open }) => [...open])
+        .join(', ')}`,
+    )
+
+  await newcomer()
+  await leaveAll()
+  return oracle.grants
+
+  /** Gets each key. */
+  async function newcomer(): Promise<void> {
+    if (world.violation !== null) return
+    const process = world.spawn('newcomer')
+    const locks = locksOf(process, 1_000)
+    for (const { name } of plan.keys) {
+      const { view = null, at = 0 } = network.seen(name) ?? {}
+      const leftMs = Math.max(0, ...[...(view?.holders ?? []), ...(view?.waiters ?? [])].map(ticket => at + ticket.leftMs - world.now))
+      const since = world.now
+      let done = false
+      const taking = locks.acquire(name, { wait: Infinity }).then(async lease => {
+        done = true
+        oracle.began(process, lease, { mode: 'exclusive', limit: null, ttlMs: 1_000, maxHoldMs: Infinity, minHoldMs: 0, autoRenew: true })
+        await lease.release()
+        oracle.ended(lease)
+      })
+      taking.catch((error: unknown) => world.fail(`the newcomer did not get "${name}": ${String(error)}`))
+      await world.run(world.now + leftMs + HEARTBEAT_MS + 1_000, () => done)
+      if (!done) world.fail(`the newcomer did not get "${name}" within ${world.now - since} ms, and the last ticket had ${leftMs} ms left`)
+    }
+    await world.run(world.now + 1_000)
+    let closed = false
+    void locks.close().then(() => (closed = true))
+    await world.run(world.now + 20_000, () => closed)
+    if (!closed) world.fail('the newcomer never closed')
+  }
+
+  /** All close; what the living held is gone at once, what the dead held when its time is over. */
+  async function leaveAll(): Promise<void> {
+    if (world.violation !== null) return
+    const ends = living().map(member => member.close(10_000))
+    let closed = false
+    void Promise.all(ends).then(() => (closed = true))
+    await world.run(world.now + SETTLE_MS, () => closed)
+    if (!closed) world.fail('not all have closed')
+    await world.run(world.now + FLUSH_MS)
+    if (world.violation !== null) return
+    const names = new Set(
+      living()
+        .filter(member => !member.closedEarly)
+        .map(({ process }) => process.name),
+    )
+    for (const name of [...plan.keys.map(key => key.name), 'election']) {
+      const last = network.seen(name)
+      for (const ticket of [...(last?.view?.holders ?? []), ...(last?.view?.waiters ?? [])]) {
+        if (last === undefined || last.at + ticket.leftMs <= world.now || ticket.meta['kept'] !== undefined) continue
+        if (names.has(ticket.holder) && network.revenants.size === 0)
+          world.fail(`${ticket.holder} has closed, and still stands in "${name}" for ${last.at + ticket.leftMs - world.now} ms`)
+      }
+    }
+    await world.run(world.now + FORGOTTEN_MS)
+    for (const name of [...plan.keys.map(key => key.name), 'election']) await network.mustBeEmpty(name)
+  }
+}
+
+/** The world's own errors are its own: other listeners (a test runner's) do not hear of them meanwhile. */
+function catchRejections(listener: (error: unknown) => void): () => void {
+  const others = process.listeners('unhandledRejection')
+  process.removeAllListeners('unhandledRejection')
+  process.on('unhandledRejection', listener)
+  return () => {
+    process.removeListener('unhandledRejection', listener)
+    for (const other of others) process.on('unhandledRejection', other)
+  }
+}
