@@ -1,13 +1,12 @@
 /** Fairness: arrival order, no barging, and the dead delay nobody for long. */
 import assert from 'node:assert/strict'
-import { clock, comesToHold, gone, holds, IO, KEY, refused, until, visitor, waits } from './scene.ts'
+import { clock, comesToHold, gone, holds, IO, KEY, refused, turn, until, visitor, waits } from './scene.ts'
 import type { Register } from './suite.ts'
 
 export function queueCases(test: Register): void {
   test('those who wait are served in the order of their arrival, over processes', ['queue'], async scene => {
     const stores = [await scene.store(), await scene.store(), await scene.store()]
-    const first = stores[0] ?? (await scene.store())
-    const line = Array.from({ length: 9 }, (_, index) => visitor(scene, stores[index % 3] ?? first, `P${index}`))
+    const line = Array.from({ length: 9 }, (_, index) => visitor(scene, turn(stores, index), `P${index}`))
     for (const [index, each] of line.entries()) {
       const entry = await each.enter()
       if (index === 0) holds(entry)
@@ -100,13 +99,12 @@ export function queueCases(test: Register): void {
   })
 
   test('everybody in the queue holds once, alone, and nothing is left', ['queue'], async scene => {
-    const stores = [await scene.store(), await scene.store()]
-    const first = stores[0] ?? (await scene.store())
+    const stores = [await scene.store(), await scene.store()] as const
     let inside = 0
     let most = 0
     const tokens: number[] = []
     const work = Array.from({ length: 10 }, async (_, index) => {
-      const each = visitor(scene, stores[index % 2] ?? first, `P${index}`)
+      const each = visitor(scene, turn(stores, index), `P${index}`)
       const { token } = await until(scene, `P${index} comes to hold`, async () => {
         const entry = await each.enter()
         return entry.status === 'holds' && entry
@@ -120,11 +118,11 @@ export function queueCases(test: Register): void {
     })
     await Promise.all(work)
     assert.equal(most, 1)
-    if (first.traits.fencing)
+    if (stores[0].traits.fencing)
       assert.deepEqual(
         tokens,
         tokens.toSorted((a, b) => a - b),
       )
-    assert.equal(await first.inspect(KEY, IO), null)
+    assert.equal(await stores[0].inspect(KEY, IO), null)
   })
 }

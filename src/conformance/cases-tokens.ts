@@ -1,6 +1,6 @@
 /** Tokens: they grow, whatever happens in between, and no two tickets share one. */
 import assert from 'node:assert/strict'
-import { comesToHold, gone, holds, IO, KEY, refused, visitor, waits } from './scene.ts'
+import { assertGrow, comesToHold, gone, holds, IO, KEY, refused, visitor, waits } from './scene.ts'
 import type { Register } from './suite.ts'
 
 export function tokenCases(test: Register): void {
@@ -125,12 +125,4 @@ export function tokenCases(test: Register): void {
     const again = visitor(scene, back, 'A', { id: a.id })
     assert.equal(holds(await again.enter({ token })).token, token)
   })
-}
-
-function assertGrow(tokens: readonly number[]): void {
-  assert.deepEqual(
-    tokens,
-    [...new Set(tokens)].toSorted((a, b) => a - b),
-    'every token must be greater than the one before',
-  )
 }

@@ -2,7 +2,10 @@
 import { expiryCases } from './cases-expiry.ts'
 import { faultCases } from './cases-faults.ts'
 import { holdingCases } from './cases-holding.ts'
+import { leaseCases } from './cases-leases.ts'
 import { leavingCases } from './cases-leaving.ts'
+import { lockCases } from './cases-locks.ts'
+import { outageCases } from './cases-outage.ts'
 import { pushCases } from './cases-push.ts'
 import { queueCases } from './cases-queue.ts'
 import { revokeCases } from './cases-revoke.ts'
@@ -27,13 +30,22 @@ const GROUPS: Readonly<Record<string, Group>> = {
   'lost, late and repeated requests': faultCases,
   revoke: revokeCases,
   'what people see': viewCases,
+  'locks, strict': lockCases('strict'),
+  'locks, cohort': lockCases('cohort'),
+  'leases, strict': leaseCases('strict'),
+  'leases, cohort': leaseCases('cohort'),
+  'outage, strict': outageCases('strict'),
+  'outage, cohort': outageCases('cohort'),
 }
 
 /**
  * Registers the whole suite for one store. `make` is called for every case with a new storage name; two stores made with
  * one name must be two processes on the same data, and an unused name must be empty.
  *
- *     describeStore('mine', storage => mineStore(client, { namespace: storage }), { describe, test, beforeAll, afterAll })
+ *     describeStore('mine', async storage => mineStore(client, { namespace: storage }), { describe, test, beforeAll, afterAll })
+ *
+ * Cases share nothing and mostly wait, so they may run at once (vitest: `describe.concurrent` for describe), unless a
+ * `restart` hook takes the server away from all of them.
  */
 export function describeStore(name: string, make: MakeStore, runner: Runner, hooks: Hooks = {}): void {
   registerGroups(name, GROUPS, make, runner, hooks)

@@ -8,7 +8,11 @@
 import { randomUUID } from 'node:crypto'
 import assert from 'node:assert/strict'
 import { sleep, systemClock } from '../core/clock.ts'
+import { createLocks } from '../locks.ts'
+import type { Locks, LocksOptions } from '../core/types.ts'
 import type { Entry, Io, Renewal, Store, StoreTraits, TicketRequest, Was } from '../store/contract.ts'
+import { faultyStore } from './faulty.ts'
+import type { Plan } from './faulty.ts'
 
 /** Makes a store over `storage`. Two stores of one name are two processes on the same data; an unused name is empty. */
 export type MakeStore = (storage: string) => Promise<Store>
@@ -44,7 +48,7 @@ export function timesFor(traits: StoreTraits): Times {
   return {
     tinyMs: Math.max(20, least),
     shortMs,
-    steadyMs: Math.max(400, least),
+    steadyMs: Math.max(300, least),
     longMs: Math.max(60_000, 20 * least),
     patienceMs: 10_000 + 4 * shortMs,
     guardMs: 30_000 + 20 * shortMs,
@@ -66,6 +70,8 @@ export interface Scene {
   readonly storage: string
   /** One more process on the case's storage, or on another one. */
   store(storage?: string): Promise<Store>
+  /** The locks of one more process; `faults` lie between it and its store. */
+  locks(options?: LocksOptions & { readonly faults?: Plan }): Promise<Locks>
   /** Closes the stores made so far, as a process that ends in good order. */
   closeAll(): Promise<void>
 }
@@ -73,8 +79,9 @@ export interface Scene {
 /** The scene of one case, and how to strike it. */
 export function openScene(first: Store, storage: string, make: MakeStore, hooks: Hooks): Scene {
   const open: Store[] = [first]
+  const running: Locks[] = []
   let fresh: Store | null = first
-  return {
+  const scene: Scene = {
     times: timesFor(first.traits),
     hooks,
     storage,
@@ -84,11 +91,23 @@ export function openScene(first: Store, storage: string, make: MakeStore, hooks:
       else open.push(made)
       return made
     },
+    async locks({ faults, ...options } = {}) {
+      const made = await scene.store()
+      const locks = createLocks(faults === undefined ? made : faultyStore(made, faults), {
+        holder: `process ${running.length + 1}`,
+        ttl: scene.times.longMs,
+        ...options,
+      })
+      running.push(locks)
+      return locks
+    },
     async closeAll() {
       fresh = null
+      await Promise.all(running.splice(0).map(locks => locks.close({ drain: 0 })))
       await Promise.all(open.splice(0).map(store => store.close()))
     },
   }
+  return scene
 }
 
 /** The key of cases that need but one. */
@@ -124,6 +143,13 @@ export function visitor(scene: Scene, store: Store, holder: string, wish: Partia
   }
 }
 
+/** Round and round: the item of that turn. */
+export function turn<T>(items: readonly T[], index: number): T {
+  const item = items[index % items.length]
+  if (item === undefined) throw new assert.AssertionError({ message: 'nobody is there to take turns' })
+  return item
+}
+
 export const wait = (delayMs: number): Promise<void> => sleep(systemClock, delayMs)
 export const clock = systemClock
 
@@ -153,6 +179,12 @@ export function comesToHold(scene: Scene, who: Visitor, change: Partial<TicketRe
     const entry = await who.enter(change)
     return entry.status === 'holds' && entry
   })
+}
+
+/** Each number is greater than the one before. */
+export function assertGrow(numbers: readonly number[], message = 'every token must be greater than the one before'): void {
+  const sorted = [...new Set(numbers)].toSorted((a, b) => a - b)
+  assert.deepEqual(numbers, sorted, message)
 }
 
 export type Holding = Extract<Entry, { readonly status: 'holds' }>
