@@ -26,6 +26,10 @@ export function tokenOption(text: string): number {
   return integer(text, { min: 0, max: Number.MAX_SAFE_INTEGER }, 'A token is a whole number, as `holdfast ls` shows it.')
 }
 
+export function countOption(text: string): number {
+  return integer(text, { min: 1, max: Number.MAX_SAFE_INTEGER }, 'Write a whole number of at least 1.')
+}
+
 function integer(text: string, bounds: { readonly min: number; readonly max: number }, problem: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
   if (value >= bounds.min && value <= bounds.max) return value

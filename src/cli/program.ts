@@ -6,9 +6,10 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
 import { CliError, EXIT } from './exit.ts'
 import { addLabLazily } from './lab.ts'
-import { durationOption, exitCodeOption, limitOption, metaOption, tokenOption, withStoreOptions } from './options.ts'
+import { countOption, durationOption, exitCodeOption, limitOption, metaOption, tokenOption, withStoreOptions } from './options.ts'
 import type { RunOptions } from './run.ts'
 import type { RevokeOptions, ShowOptions } from './show.ts'
+import type { TimelineOptions } from './timeline.ts'
 import type { WatchOptions } from './watch.ts'
 
 const RUN_HELP = `
@@ -113,6 +114,17 @@ function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Comma
       outcome.exit = await (await import('./show.ts')).revoke(key, options)
     })
   withStoreOptions(revoke)
+
+  program
+    .command('timeline')
+    .description('draw who held what when, from the journals of several processes')
+    .argument('<file...>', 'journals, as the option `journal` of the library writes them')
+    .option('--key <key>', 'only this key')
+    .option('--last <n>', 'draw the newest n entries of each key', countOption, 40)
+    .option('--json', 'the merged entries as JSON lines, for programs')
+    .action(async (files: string[], options: TimelineOptions) => {
+      outcome.exit = (await import('./timeline.ts')).timeline(files, options)
+    })
 
   return addLabLazily(program, argv)
 }

@@ -55,7 +55,7 @@ function allowed(from: string, to: string, lazy: boolean): boolean {
   if (layer === target || may.includes(target)) return true
   if (target === 'drivers') return lazy && may.includes('drivers, lazily')
   if (target === 'core') return may.includes('leaves') && LEAVES.includes(to)
-  return target === 'lab' && /^src\/cli\/(.*\/)?lab\.ts$/.test(from)
+  return target === 'lab' && /^src\/cli\/(lab|timeline)\.ts$/.test(from)
 }
 
 const sources = librarySources()
