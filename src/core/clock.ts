@@ -86,10 +86,22 @@ export const systemClock: Clock = createSystemClock()
  */
 export const hostClock: Clock = {
   ...systemClock,
+  wall: preciseWall,
   now: () => {
     const [seconds, nanoseconds] = process.hrtime()
     return seconds * 1_000 + nanoseconds / 1e6
   },
+}
+
+let wallOffset = performance.timeOrigin
+
+/** The wall clock with its microseconds, which Date.now() leaves out: two tokens within one millisecond must not be equal. */
+function preciseWall(): number {
+  const coarse = Date.now()
+  const precise = wallOffset + performance.now()
+  if (precise >= coarse && precise < coarse + 1) return precise
+  wallOffset += coarse - precise
+  return coarse
 }
 
 /** Resolves in the next turn of the event loop, so that timers and input get theirs between two pieces of work. */

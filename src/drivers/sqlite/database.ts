@@ -5,11 +5,12 @@
  * repair. Synchronous FULL, because a lock that was granted must still be there after a power cut. No busy_timeout: it would
  * block the event loop and let the quickest process starve the others; whoever finds the file busy comes again (transactions.ts).
  */
-import { existsSync, mkdirSync, realpathSync, statfsSync, statSync } from 'node:fs'
+import { mkdirSync, realpathSync, statfsSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { ConfigurationError, StoreUnavailableError } from '../../core/errors.ts'
 import { integer, record, text } from '../shared/decode.ts'
+import type { Fields } from '../shared/decode.ts'
 import { LAYOUT } from './record.ts'
 
 type SqlValue = string | number | Uint8Array | null
@@ -68,12 +69,15 @@ export function filePath(address: string): string {
 export async function connect(target: string | DatabaseLike): Promise<Connection> {
   if (typeof target !== 'string') return adopt(target)
   const open = await engine()
-  if (target === defaultFile()) mkdirSync(dirname(target), { recursive: true, mode: 0o700 })
-  if (!existsSync(dirname(target))) throw new ConfigurationError(`The directory of "${target}" does not exist. Create it, or name another file.`)
-  if (statSync(target, { throwIfNoEntry: false })?.isDirectory() === true)
-    throw new ConfigurationError(`"${target}" is a directory. Name a file in it, such as "${join(target, 'locks.db')}".`)
   let database: DatabaseLike
   try {
+    if (target === defaultFile()) mkdirSync(dirname(target), { recursive: true, mode: 0o700 })
+    if (statSync(dirname(target), { throwIfNoEntry: false }) === undefined) {
+      throw new ConfigurationError(`The directory of "${target}" does not exist. Create it, or name another file.`)
+    }
+    if (statSync(target, { throwIfNoEntry: false })?.isDirectory() === true) {
+      throw new ConfigurationError(`"${target}" is a directory. Name a file in it, such as "${join(target, 'locks.db')}".`)
+    }
     database = open(target)
   } catch (error) {
     throw refusal(error, target)
@@ -92,38 +96,45 @@ function adopt(database: DatabaseLike): Connection {
   return setUp(database, file, () => undefined)
 }
 
+/**
+ * What may be refused goes through `exec`: in @photostructure/sqlite a prepared statement keeps the file open, whatever `close` says,
+ * until the garbage collector has taken it, so none is made before the file has turned out to be good.
+ */
 function setUp(database: DatabaseLike, file: string, close: () => void): Connection {
   try {
-    database.exec('PRAGMA busy_timeout = 0')
-    const mode = text(record(database.prepare('PRAGMA journal_mode = WAL').get(), 'journal_mode'), 'journal_mode')
+    database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+    createTables(database)
+    const version = integer(one(database, 'SELECT max(version) AS version FROM holdfast_layout'), 'version')
+    if (version > LAYOUT) {
+      throw new ConfigurationError(
+        `"${file}" was written by a newer holdfast (layout ${version}; this one knows ${LAYOUT}). Upgrade holdfast here, or name another file.`,
+      )
+    }
+    const mode = text(one(database, 'PRAGMA journal_mode'), 'journal_mode')
     if (mode !== 'wal') throw new ConfigurationError(`"${file}" cannot use a write-ahead log (its journal mode stays "${mode}"). Put it on a local disk.`)
-    database.exec('PRAGMA synchronous = FULL')
-    createTables(database, file)
     const identity = identify(file)
-    return { file, identity, statements: prepare(database), moved: () => identify(file) !== identity, close }
+    return { file, identity, statements: prepare(database), moved: () => differs(file, identity), close }
   } catch (error) {
     close()
     throw refusal(error, file)
   }
 }
 
-function createTables(database: DatabaseLike, file: string): void {
+function one(database: DatabaseLike, sql: string): Fields {
+  return record(database.prepare(sql).get(), sql)
+}
+
+/** Changes nothing in a file that has a layout, be it older or newer. */
+function createTables(database: DatabaseLike): void {
   database.exec('BEGIN IMMEDIATE')
   try {
     database.exec('CREATE TABLE IF NOT EXISTS holdfast_layout (version INTEGER NOT NULL)')
-    const row = database.prepare('SELECT version FROM holdfast_layout').get()
-    const version = row === undefined || row === null ? LAYOUT : integer(record(row, 'layout'), 'version')
-    if (version > LAYOUT)
-      throw new ConfigurationError(
-        `"${file}" was written by a newer holdfast (layout ${version}; this one knows ${LAYOUT}). Upgrade holdfast here, or name another file.`,
-      )
-    if (row === undefined || row === null) database.prepare('INSERT INTO holdfast_layout (version) VALUES (?)').run(LAYOUT)
     // Keys are blobs: text would end at its first NUL, and bytes compare and sort as bytes.
     database.exec(
       'CREATE TABLE IF NOT EXISTS holdfast_locks (namespace BLOB NOT NULL, key BLOB NOT NULL, token_end INTEGER NOT NULL, queue TEXT NOT NULL, PRIMARY KEY (namespace, key)) WITHOUT ROWID',
     )
-    // Changes nothing, but fails now if the file is read-only: a read-only file gives BEGIN IMMEDIATE to anybody.
-    database.exec('DELETE FROM holdfast_layout WHERE 0')
+    // Even if it inserts nothing this fails on a read-only file, which gives BEGIN IMMEDIATE to anybody.
+    database.exec(`INSERT INTO holdfast_layout (version) SELECT ${LAYOUT} WHERE NOT EXISTS (SELECT 1 FROM holdfast_layout)`)
     database.exec('COMMIT')
   } catch (error) {
     rollBack(database)
@@ -132,14 +143,14 @@ function createTables(database: DatabaseLike, file: string): void {
 }
 
 function prepare(database: DatabaseLike) {
-  const one = 'namespace = ? AND key = ?'
+  const where = 'WHERE namespace = ? AND key = ?'
   const statement = {
     begin: database.prepare('BEGIN IMMEDIATE'),
     commit: database.prepare('COMMIT'),
-    find: database.prepare(`SELECT queue FROM holdfast_locks WHERE ${one}`),
+    find: database.prepare(`SELECT queue FROM holdfast_locks ${where}`),
     add: database.prepare('INSERT INTO holdfast_locks (namespace, key, token_end, queue) VALUES (?, ?, ?, ?)'),
-    change: database.prepare(`UPDATE holdfast_locks SET token_end = ?, queue = ? WHERE ${one}`),
-    remove: database.prepare(`DELETE FROM holdfast_locks WHERE ${one}`),
+    change: database.prepare(`UPDATE holdfast_locks SET token_end = ?, queue = ? ${where}`),
+    remove: database.prepare(`DELETE FROM holdfast_locks ${where}`),
     page: database.prepare('SELECT key, queue FROM holdfast_locks WHERE namespace = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?'),
     round: database.prepare('SELECT namespace, key, token_end FROM holdfast_locks WHERE (namespace, key) > (?, ?) ORDER BY namespace, key LIMIT ?'),
     version: database.prepare('PRAGMA data_version'),
@@ -159,6 +170,15 @@ function rollBack(database: DatabaseLike): void {
 function identify(file: string): string {
   const found = statSync(file, { throwIfNoEntry: false })
   return found === undefined ? 'gone' : `${found.dev}:${found.ino}`
+}
+
+/** Where one may no longer look it is still the same: what is open stays usable. */
+function differs(file: string, identity: string): boolean {
+  try {
+    return identify(file) !== identity
+  } catch {
+    return false
+  }
 }
 
 /** node:sqlite where this Node has it, else the same interface from a package that is only loaded here. */
@@ -223,6 +243,10 @@ export function isBusy(error: unknown): boolean {
 
 /** On opening, what will not change by itself is an error of configuration: nobody should wait for it. */
 function refusal(error: unknown, file: string): unknown {
+  if (isSystemError(error))
+    return new ConfigurationError(`"${file}" cannot be opened (${error.message}). Name a file in a directory that this user may enter and write to.`, {
+      cause: error,
+    })
   const code = resultCode(error)
   if (code === null || isBusy(error)) return error
   const permanent: Readonly<Record<number, string>> = {
@@ -234,6 +258,10 @@ function refusal(error: unknown, file: string): unknown {
   }
   const message = permanent[code]
   return message === undefined || isFull(file) ? unavailable(error, file, false) : new ConfigurationError(`"${file}" ${message}`, { cause: error })
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error
 }
 
 /** What an error of the engine means to the caller of a store. `ambiguous`: the transaction may have been carried out. */

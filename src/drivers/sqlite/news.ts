@@ -163,7 +163,7 @@ export function createWatch(source: Source, clock: Clock): Watch {
         if (ticket.key !== news.key) continue
         const reason = news.revoked.find(entry => entry.token === ticket.token)?.reason
         if (reason !== undefined) tellRevoked(ticket, reason)
-        else if (news.holds.includes(ticket.token)) tellHolds(ticket)
+        else if (ticket.waits && news.holds.includes(ticket.token)) tellHolds(ticket)
       }
     },
     listen(listener) {
