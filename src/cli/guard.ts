@@ -38,8 +38,8 @@ let deadline = -Infinity
 let graceMs = 0
 /** Since when holdfast is gone. */
 let orphanedAt: number | null = null
-/** The command has been asked to end already. */
-let asked = false
+/** Holdfast has asked the command to end. */
+let askedByHoldfast = false
 /** This guard has begun to end the job. */
 let ending = false
 /** The command's side of fd 4 is closed: it runs, or will never come. */
@@ -55,7 +55,7 @@ function act(): void {
   }
   const now = systemClock.now()
   // Asked already, and now its parent is dead: whoever killed that (a lock around this one, perhaps) has waited enough.
-  const since = orphanedAt !== null && asked ? -Infinity : orphanedAt
+  const since = orphanedAt !== null && askedByHoldfast ? -Infinity : orphanedAt
   const { termAt, killAt } = stopTimes({ deadline, graceMs, since, afterMs: guardDelayMs(graceMs) })
   if (now < termAt) {
     rest(termAt - now)
@@ -66,11 +66,10 @@ function act(): void {
     if (orphanedAt !== null) process.exit(0)
     return
   }
+  if (now >= killAt) signalJob(job, 'SIGKILL')
+  else if (!ending && !askedByHoldfast) terminateJob(job)
   if (!ending) tell('ending')
   ending = true
-  if (now >= killAt) signalJob(job, 'SIGKILL')
-  else if (!asked) terminateJob(job)
-  asked = true
   rest(now < killAt ? Math.min(LOOK_MS, killAt - now) : LOOK_MS)
 }
 
@@ -94,7 +93,7 @@ function adopt(pid: number): void {
 function hear(line: string): void {
   const [word, ...values] = line.split(' ')
   if (word === 'done') process.exit(0)
-  if (word === 'asked') asked = true
+  if (word === 'asked') askedByHoldfast = true
   if (word === 'deadline') {
     deadline = systemClock.now() + Number(values[0]) - hostClock.now()
     graceMs = Number(values[1])

@@ -16,3 +16,5 @@ try {
   if (message !== '') process.stderr.write(`holdfast: ${message}\n`)
   process.exitCode = exitOf(error)
 }
+// Everything is done and written: whatever a store that does not answer still has open must not keep the process.
+process.exit()

@@ -7,7 +7,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { isatty } from 'node:tty'
-import { sleep, systemClock } from '../core/clock.ts'
+import { systemClock } from '../core/clock.ts'
 import { humanMs, milliseconds } from '../core/duration.ts'
 import type { Duration } from '../core/duration.ts'
 import { ConfigurationError, LeaseLostError, UnsupportedError, WaitTimeoutError } from '../core/errors.ts'
@@ -24,7 +24,7 @@ import type { Reporter } from './report.ts'
 import { exitOfSignal, listenToSignals } from './signals.ts'
 import type { Signals } from './signals.ts'
 import { defaultGraceMs } from './stopping.ts'
-import { openStore, publicAddress } from './store.ts'
+import { atMost, closeStore, openStore, publicAddress } from './store.ts'
 import type { StoreOptions } from './store.ts'
 import { supervise } from './supervise.ts'
 import type { Ended, Supervision } from './supervise.ts'
@@ -48,6 +48,7 @@ export interface RunOptions extends StoreOptions {
 
 /** A grace as long as the time from one renewal to the next would end the command in quiet times. */
 const LONGEST_GRACE = 2 / 3
+const LONGEST_LATE_RELEASE_MS = 1_000
 /** Ctrl-Z: a store that is slow to renew must not keep the user waiting. */
 const LONGEST_LAST_RENEWAL_MS = 1_000
 
@@ -77,7 +78,7 @@ export async function run(key: string, command: readonly string[], options: RunO
     if (signal !== null && error === signal) return exitOfSignal(signal)
     throw error
   } finally {
-    await locks.close({ drain: 0 })
+    await closeStore(locks)
     signals.stop()
   }
 }
@@ -93,15 +94,17 @@ async function runWith(locks: Locks, run: Run): Promise<number> {
     else run.reporter.note('ended', { key: run.key, code: ended.code, signal: ended.signal, exit })
     return exit
   } finally {
-    const leftMs = lease.remaining()
-    const released = await lease.release()
-    if (released === 'unconfirmed') {
-      run.reporter.say('unconfirmed', `the store did not confirm the release of "${run.key}"; it becomes free by itself within ${humanMs(leftMs)}`, {
-        key: run.key,
-        leftMs,
-      })
-    }
+    await giveBack(lease, run)
   }
+}
+
+/** A lost lease is given back too, so that the next need not wait for its end. A store that has been failing is not waited for long. */
+async function giveBack(lease: Lease, { key, reporter }: Run): Promise<void> {
+  const { state } = lease
+  const leftMs = lease.remaining()
+  const released = state === 'held' ? await lease.release() : await atMost(LONGEST_LATE_RELEASE_MS, lease.release())
+  if (state === 'lost' || (released !== 'unconfirmed' && released !== null)) return
+  reporter.say('unconfirmed', `the store did not confirm the release of "${key}"; it becomes free by itself within ${humanMs(leftMs)}`, { key, leftMs })
 }
 
 /**
@@ -185,11 +188,14 @@ async function start(lease: Lease, guard: Guard, kind: { readonly leads: boolean
   if (child.pid === undefined) throw await failureOf(child)
   const job = jobOf(child.pid, kind)
   const onLost = (why: string): void => reporter.say('lost', `lost "${key}": ${why}; stopping the command`, { key, reason: why })
-  const supervision = supervise({ lease, child, job, guard, graceMs, onLost })
+  const supervision = supervise({ lease, child, job, guard, graceMs, maxHoldMs: maxHoldOf(options), onLost })
   signals.forwardTo(job, {
     asked: supervision.asked,
     async suspend() {
-      await Promise.race([lease.renew().catch(() => {}), sleep(systemClock, LONGEST_LAST_RENEWAL_MS, { idle: true })])
+      await atMost(
+        LONGEST_LAST_RENEWAL_MS,
+        lease.renew().catch(() => {}),
+      )
       supervision.wake()
       const forMs = Math.max(0, lease.remaining() - graceMs)
       reporter.say('suspended', `suspended; unless continued within ${humanMs(forMs)} the command is stopped and "${key}" given up`, { key, forMs })
@@ -227,10 +233,14 @@ function queueOf(waiters: number): string {
   return waiters === 0 ? '' : `, ${waiters} in front`
 }
 
+function maxHoldOf({ maxHold }: RunOptions): number {
+  return maxHold === undefined ? Infinity : milliseconds(maxHold, '--max-hold')
+}
+
 /** For how long a lease can be certain at most. */
-function spanOf({ ttl, maxHold }: RunOptions): number {
-  const ttlMs = ttl === undefined ? DEFAULT_TTL_MS : milliseconds(ttl, '--ttl')
-  return maxHold === undefined ? ttlMs : Math.min(ttlMs, milliseconds(maxHold, '--max-hold'))
+function spanOf(options: RunOptions): number {
+  const ttlMs = options.ttl === undefined ? DEFAULT_TTL_MS : milliseconds(options.ttl, '--ttl')
+  return Math.min(ttlMs, maxHoldOf(options))
 }
 
 /** @throws ConfigurationError */

@@ -1,8 +1,11 @@
 /** Which store a command works on, and what becomes of a failure to reach it. */
 import { withoutPassword } from '../core/address.ts'
+import { sleep, systemClock } from '../core/clock.ts'
 import { ConfigurationError } from '../core/errors.ts'
 import { open } from '../open.ts'
 import type { Locks, LocksOptions } from '../core/types.ts'
+
+const LONGEST_FAREWELL_MS = 1_000
 
 export interface StoreOptions {
   readonly store?: string
@@ -38,6 +41,16 @@ export async function withStore<T>(options: StoreOptions, task: (locks: Locks) =
   try {
     return await task(locks)
   } finally {
-    await locks.close({ drain: 0 })
+    await closeStore(locks)
   }
+}
+
+/** A store that no longer answers must not keep the user: what was not given back becomes free by itself. */
+export async function closeStore(locks: Locks): Promise<void> {
+  await atMost(LONGEST_FAREWELL_MS, locks.close({ drain: 0 }))
+}
+
+/** null: it takes longer. */
+export function atMost<T>(limitMs: number, promise: Promise<T>): Promise<T | null> {
+  return Promise.race([promise, sleep(systemClock, limitMs, { idle: true }).then(() => null)])
 }

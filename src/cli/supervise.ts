@@ -35,6 +35,8 @@ export interface Supervised {
   readonly job: Job
   readonly guard: Guard
   readonly graceMs: number
+  /** Infinity: none. */
+  readonly maxHoldMs: number
   /** Said as soon as the job is asked to end because of the lease. */
   readonly onLost: (why: string) => void
 }
@@ -42,12 +44,15 @@ export interface Supervised {
 /** A timer does not count a machine's sleep, the clock does. */
 const LONGEST_REST_MS = 1_000
 /** How often it looks whether a job that has been asked to end is gone: soon, then less often. */
+const MAX_HOLD_OVER = 'its --max-hold is over'
 const STOOD_STILL = 'holdfast itself stood still for too long'
 const LOOK_MS = { first: 5, most: 100 } as const
 
 export function supervise(supervised: Supervised): Supervision {
-  const { lease, child, job, guard, graceMs, onLost } = supervised
+  const { lease, child, job, guard, graceMs, maxHoldMs, onLost } = supervised
   const clock = systemClock
+  /** The window never goes beyond it, whatever is renewed. */
+  const heldUntil = clock.now() + maxHoldMs
   let rest = new AbortController()
   let exit: { readonly code: number | null; readonly signal: NodeJS.Signals | null } | null = null
   let deadline = 0
@@ -83,6 +88,7 @@ export function supervise(supervised: Supervised): Supervision {
     const reason: unknown = lease.signal.reason
     if (reason instanceof LeaseLostError) return because(reason)
     if (deadline - now > graceMs && leftMs > 0) return null
+    if (heldUntil - now <= graceMs) return MAX_HOLD_OVER
     return `it could not be renewed, and is certain for only ${humanMs(Math.max(0, deadline - now))} more`
   }
 
@@ -132,7 +138,7 @@ function because(error: LeaseLostError): string {
     case 'store-regressed':
       return error.message
     case 'max-hold':
-      return 'it was held for its --max-hold'
+      return MAX_HOLD_OVER
     case 'expired':
       return 'it ran out before a renewal was answered'
     case 'released':
