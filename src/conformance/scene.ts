@@ -22,6 +22,8 @@ export interface Hooks {
   restart?(): Promise<void>
   /** Destroys all that the storage holds, as a FLUSHALL or a dropped table would. */
   wipe?(storage: string): Promise<void>
+  /** How long to look for what must come, before the case fails. Default: 10 s, more with a longer least ttl. */
+  readonly patienceMs?: number
 }
 
 /** All calls of the cases carry this deadline. */
@@ -42,7 +44,7 @@ export interface Times {
   readonly guardMs: number
 }
 
-export function timesFor(traits: StoreTraits): Times {
+export function timesFor(traits: StoreTraits, hooks: Hooks = {}): Times {
   const least = traits.minTtlMs
   const shortMs = Math.max(120, least)
   return {
@@ -50,7 +52,7 @@ export function timesFor(traits: StoreTraits): Times {
     shortMs,
     steadyMs: Math.max(300, least),
     longMs: Math.max(60_000, 20 * least),
-    patienceMs: 10_000 + 4 * shortMs,
+    patienceMs: hooks.patienceMs ?? 10_000 + 4 * shortMs,
     guardMs: 30_000 + 20 * shortMs,
   }
 }
@@ -82,7 +84,7 @@ export function openScene(first: Store, storage: string, make: MakeStore, hooks:
   const running: Locks[] = []
   let fresh: Store | null = first
   const scene: Scene = {
-    times: timesFor(first.traits),
+    times: timesFor(first.traits, hooks),
     hooks,
     storage,
     async store(other = storage) {
