@@ -1,6 +1,7 @@
 /** The employee experiment as users run it: real worker processes, judged by its own verdict and its exit code. */
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createSite } from '../support/holdfast.ts'
 import type { Site } from '../support/holdfast.ts'
@@ -104,6 +105,14 @@ test('the mutex may be in a store of the user, the row in a database of the user
   expect(ls.stdout).not.toContain('holdfast-lab')
 })
 
+test('each worker writes a journal, from which the timeline tells who read and wrote while holding the lock', async () => {
+  const folder = site.path('journals')
+  const { code } = await site.holdfast([...QUICK, '--ways', 'mutex', '--journal', folder])
+  expect(code).toBe(0)
+  const { stdout } = await site.holdfast(['timeline', ...[1, 2].map(worker => join(folder, `worker-${worker}.journal`))])
+  for (const told of [/worker 1 +acquired/, /worker 2 +read, version \d+/, /worker 1 +wrote, version \d+/, /worker 2 +released/]) expect(stdout).toMatch(told)
+})
+
 describe('with the repair taken out it says so and exits 1', () => {
   test.each([
     ['mutex', 'mutex: no data inconsistencies'],
@@ -154,6 +163,7 @@ describe('a mistake is answered with one line and 64', () => {
     [['--store', 'nonsense:'], 'not an address'],
     [['--db', 'postgres://localhost/x'], 'postgres'],
     [['--db', '/nowhere/at/all.db'], 'cannot be used'],
+    [['--journal', '/dev/null/x'], '--journal'],
     [['--speed', '9'], "unknown option '--speed'"],
   ])('%o', async (args, message) => {
     const { code, stdout, stderr } = await site.holdfast(['lab', 'employee', ...args])

@@ -15,6 +15,8 @@ export interface Settings {
   readonly store: string | null
   readonly db: string | null
   readonly ways: readonly Way[]
+  /** A folder for a journal of each worker. */
+  readonly journal: string | null
   readonly sabotage: Way | null
 }
 
@@ -26,6 +28,7 @@ export const OPTIONS: readonly OptionSpec[] = [
   { flags: '--store <url>', description: 'store of the mutex (default: a SQLite file of its own)' },
   { flags: '--db <url>', description: 'database of the row (default: a SQLite file of its own)' },
   { flags: '--ways <list>', description: `which ways, of ${WAYS.join(',')}`, default: WAYS.join(',') },
+  { flags: '--journal <folder>', description: 'write the journal of each worker there, for holdfast timeline' },
   { flags: '--sabotage <way>', description: 'take the protection of one way out, to see that the experiment notices', hidden: true },
 ]
 
@@ -47,6 +50,7 @@ export function settingsOf(given: Given): Settings {
     store: storeOf(optional(given, 'store')),
     db: optional(given, 'db'),
     ways: waysOf(textOf(given, 'ways')),
+    journal: optional(given, 'journal'),
     sabotage: sabotage === null ? null : wayOf(sabotage, '--sabotage'),
   }
 }

@@ -33,10 +33,14 @@ export interface Mutation {
   readonly written: number | null
 }
 
+/** A mark in the journal, at the moment at which it happened. */
+export type Mark = (type: 'read' | 'wrote' | 'refused', version: number) => void
+
 export interface Means {
   readonly data: EmployeeData
   readonly locks: Locks
   readonly key: string
+  readonly mark: Mark
   readonly thinkMs: number
   /** Take the protection away under the same name, to prove that the experiment notices. For `none`: put one in. */
   readonly sabotaged: boolean
@@ -57,11 +61,14 @@ export async function mutate(way: Way, means: Means, signal: AbortSignal): Promi
   return { startedAt, ...done, endedAt: hostNow() }
 }
 
-async function readThinkWrite({ data, thinkMs }: Means, checked: boolean): Promise<Omit<Mutation, 'startedAt' | 'endedAt'>> {
+async function readThinkWrite({ data, mark, thinkMs }: Means, checked: boolean): Promise<Omit<Mutation, 'startedAt' | 'endedAt'>> {
   const admittedAt = hostNow()
   const employee = await data.read()
   const readAt = hostNow()
+  mark('read', employee.version)
   await sleep(systemClock, thinkMs)
   const written = await (checked ? data.write(employee.salary + 1, employee.version) : data.write(employee.salary + 1))
-  return { admittedAt, readAt, wroteAt: hostNow(), read: employee.version, written }
+  const wroteAt = hostNow()
+  mark(written === null ? 'refused' : 'wrote', written ?? employee.version)
+  return { admittedAt, readAt, wroteAt, read: employee.version, written }
 }

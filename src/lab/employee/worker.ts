@@ -1,4 +1,6 @@
 /** A worker of the employee experiment: at every tick one update, reported at once. */
+import { join } from 'node:path'
+import { openJournal } from '../../core/journal.ts'
 import type { Fields } from '../../drivers/shared/decode.ts'
 import { flag, number, oneOf, text } from '../../drivers/shared/decode.ts'
 import { open } from '../../open.ts'
@@ -7,12 +9,18 @@ import { ticks } from '../host-time.ts'
 import { employeeDatabase } from './data.ts'
 import { encodeMutation } from './rounds.ts'
 import { mutate, WAYS } from './ways.ts'
+import type { Mark } from './ways.ts'
 
 export const employeeWorker: WorkerPart = {
   async open(config: Fields, index: number): Promise<Performer> {
-    const locks = await open(text(config, 'store'), { holder: `worker ${index + 1}` })
+    const holder = `worker ${index + 1}`
+    const key = text(config, 'key')
+    const path = config['journal'] === null ? null : join(text(config, 'journal'), `worker-${index + 1}.journal`)
+    const locks = await open(text(config, 'store'), path === null ? { holder } : { holder, journal: path })
+    const journal = path === null ? null : openJournal(path, holder)
     const data = await (await employeeDatabase(text(config, 'db'))).open()
-    const shared = { data, locks, key: text(config, 'key'), thinkMs: number(config, 'thinkMs') }
+    const mark: Mark = (type, version) => journal?.write({ type, key, version })
+    const shared = { data, locks, key, mark, thinkMs: number(config, 'thinkMs') }
     const schedule = { intervalMs: number(config, 'intervalMs'), durationMs: number(config, 'durationMs') }
 
     return {
@@ -32,6 +40,7 @@ export const employeeWorker: WorkerPart = {
       async close(): Promise<void> {
         await data.close()
         await locks.close({ drain: 0 })
+        journal?.close()
       },
     }
   },

@@ -6,7 +6,8 @@
  * round for each way, then for each way that keeps the data right a benchmark round: the same pace again, to measure how long an
  * update takes from its tick to its end.
  */
-import { join } from 'node:path'
+import { mkdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { withoutPassword } from '../../core/address.ts'
 import { systemClock } from '../../core/clock.ts'
 import { humanMs } from '../../core/duration.ts'
@@ -45,22 +46,42 @@ async function run(given: Given, stage: Stage): Promise<Outcome> {
   const settings = settingsOf(given)
   const store = settings.store ?? `sqlite:${join(stage.directory, 'locks.db')}`
   const database = await employeeDatabase(settings.db ?? `sqlite:${join(stage.directory, 'data.db')}`)
+  const journal = settings.journal === null ? null : folderOf(settings.journal)
   const guarantee = await guaranteeOf(store)
   await database.create()
-  stage.say(...showConfiguration(settings, database, `${withoutPassword(store)} (guarantee: ${guarantee})`))
-  const { thinkMs, intervalMs, durationMs } = settings
-  const key = `holdfast-lab:employee:${systemClock.id()}`
-  const crew = await stage.workers(settings.workers, { store, db: database.address, key, thinkMs, intervalMs, durationMs })
   try {
-    const rounds = await allRounds(settings, stage, crew, database)
-    if (rounds.length > 0) stage.say(...showComparison(rounds))
-    const finished = !stage.interrupted.aborted
-    const texts = finished ? lessons(rounds, settings) : []
-    if (finished) stage.say(...showLessons(texts))
-    return { findings: finished ? judge(rounds) : [], figures: figuresOf(settings, database, rounds, texts) }
+    stage.say(...showConfiguration(settings, database, `${withoutPassword(store)} (guarantee: ${guarantee})`))
+    return await measure(settings, stage, database, { store, journal })
   } finally {
-    await crew.end()
     await database.drop()
+  }
+}
+
+async function measure(
+  settings: Settings,
+  stage: Stage,
+  database: EmployeeDatabase,
+  places: { readonly store: string; readonly journal: string | null },
+): Promise<Outcome> {
+  const { workers, thinkMs, intervalMs, durationMs } = settings
+  const key = `holdfast-lab:employee:${systemClock.id()}`
+  const crew = await stage.workers(workers, { ...places, db: database.address, key, thinkMs, intervalMs, durationMs })
+  const rounds = await allRounds(settings, stage, crew, database)
+  await crew.end()
+  if (rounds.length > 0) stage.say(...showComparison(rounds))
+  if (stage.interrupted.aborted) return { findings: [], figures: figuresOf(settings, database, rounds, []) }
+  const texts = lessons(rounds, settings)
+  stage.say(...showLessons(texts))
+  return { findings: judge(rounds), figures: figuresOf(settings, database, rounds, texts) }
+}
+
+/** @throws ConfigurationError  it cannot be made */
+function folderOf(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true })
+    return resolve(path)
+  } catch (cause) {
+    throw new ConfigurationError(`--journal: "${path}" cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
 }
 
