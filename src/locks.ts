@@ -1,8 +1,8 @@
 /** The locks of one store: puts the parts of the core together and gives them the public shape. */
 import { createBackground } from './core/background.ts'
-import { call } from './core/call.ts'
+import { call, within } from './core/call.ts'
 import { holdingKeys } from './core/chain.ts'
-import { sleep, systemClock } from './core/clock.ts'
+import { systemClock } from './core/clock.ts'
 import type { Clock } from './core/clock.ts'
 import { createCohorts } from './core/cohort.ts'
 import type { Core } from './core/core.ts'
@@ -160,17 +160,17 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
     if (closing !== undefined) throw new ClosedError(`These locks are closed, so "${verb}" is refused.`)
   }
 
+  async function atMost(ms: number, work: Promise<void>): Promise<void> {
+    await within(clock, ms, work, () => undefined)
+  }
+
   async function close(drainMs: number): Promise<void> {
     cohorts.stop()
-    const drained = new AbortController()
-    await Promise.race([cohorts.idle(), sleep(clock, drainMs, { signal: drained.signal })])
-    drained.abort()
+    if (drainMs > 0) await atMost(drainMs, cohorts.idle())
     // They are not released: the tasks still run, so nobody else may have the locks before their time is over.
     for (const ticket of [...renewer.tickets()]) renewer.lose(ticket, 'closed', 'its locks were closed')
     stalls.stop()
-    const ended = new AbortController()
-    await Promise.race([background.end(), sleep(clock, storeTimeoutMs, { signal: ended.signal })])
-    ended.abort()
+    await atMost(storeTimeoutMs, background.end())
     await pushes.close()
     await store.close()
     journal?.close()

@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest'
+import { createLocksOn } from '../../src/locks.ts'
+import { createManualClock } from '../../src/core/manual-clock.ts'
+import { createHeap } from '../../src/core/heap.ts'
+import { memoryStore } from '../../src/drivers/memory.ts'
+import type { LockEvent, Store } from '../../src/index.ts'
+
+describe('renewal', () => {
+  test('of 10,000 leases needs at most 100 round trips in a period', async () => {
+    const clock = createManualClock()
+    const memory = memoryStore({ clock })
+    let calls = 0
+    const store: Store = {
+      ...memory,
+      async renew(renewals, io) {
+        calls += 1
+        expect(renewals.length).toBeLessThanOrEqual(256)
+        return memory.renew(renewals, io)
+      },
+    }
+    const locks = createLocksOn(clock, store, { ttl: '15s', fair: 'strict' })
+    const leases = []
+    for (let index = 0; index < 10_000; index += 1) {
+      leases.push(await locks.acquire(`k${index}`))
+      // Not all at once: their renewals are due all over the period.
+      if (index % 100 === 0) await clock.advance(50)
+    }
+    calls = 0
+    await clock.advance('5s')
+    expect(calls).toBeGreaterThan(0)
+    expect(calls).toBeLessThanOrEqual(100)
+    await clock.advance('60s')
+    expect(leases.filter(lease => lease.state === 'held')).toHaveLength(10_000)
+    await Promise.all(leases.map(lease => lease.release()))
+    await locks.close()
+  })
+
+  test('fails for one ticket without harm to the others of its batch', async () => {
+    const clock = createManualClock()
+    const memory = memoryStore({ clock })
+    const store: Store = {
+      ...memory,
+      async renew(renewals, io) {
+        const answers = await memory.renew(
+          renewals.filter(({ key }) => key !== 'b'),
+          io,
+        )
+        const rest = [...answers]
+        return renewals.map(({ key }) => (key === 'b' ? { status: 'unknown', cause: new Error('cut') } : (rest.shift() ?? { status: 'unknown', cause: new Error('none') })))
+      },
+    }
+    const locks = createLocksOn(clock, store, { ttl: '10s' })
+    const [a, b, c] = await Promise.all(['a', 'b', 'c'].map(key => locks.acquire(key)))
+    await clock.advance('9s')
+    expect([a?.state, b?.state, c?.state]).toEqual(['held', 'suspect', 'held'])
+    await clock.advance('2s')
+    expect([a?.state, b?.state, c?.state]).toEqual(['held', 'lost', 'held'])
+    await locks.close({ drain: 0 })
+  })
+
+  test('after the wall clock was set every lease is in doubt until the store has answered', async () => {
+    const clock = createManualClock()
+    let step = 0
+    const stepped = { ...clock, wall: () => clock.wall() + step }
+    const locks = createLocksOn(stepped, memoryStore({ clock }), { ttl: '60s' })
+    const events: LockEvent[] = []
+    locks.on('suspect', event => events.push(event))
+    const lease = await locks.acquire('k')
+    step = 10_000
+    await clock.advance('150ms')
+    expect(events).toHaveLength(1)
+    expect(lease.state).toBe('held')
+    await locks.close({ drain: 0 })
+  })
+
+  test('a process that stood still finds its leases lost before it is told of the stall', async () => {
+    const clock = createManualClock()
+    let leap = 0
+    const leaping = { ...clock, now: () => clock.now() + leap, wall: () => clock.wall() + leap }
+    const locks = createLocksOn(leaping, memoryStore({ clock }), { ttl: '1s' })
+    const lease = await locks.acquire('k')
+    const states: string[] = []
+    locks.on('stalled', ({ stalledMs }) => states.push(`${lease.state} ${stalledMs >= 5_000}`))
+    leap = 5_000
+    expect(() => lease.assertHeld()).toThrow('lost')
+    await clock.advance('150ms')
+    expect(states).toEqual(['lost true'])
+    await locks.close({ drain: 0 })
+  })
+})
+
+describe('the heap', () => {
+  test('gives items in the order of their instants, and stale ones never', () => {
+    const instants = new Map(Array.from({ length: 500 }, (_, index) => [index, (index * 7919) % 500]))
+    const heap = createHeap<number>(
+      item => instants.get(item) ?? Infinity,
+      item => instants.has(item),
+    )
+    for (const item of instants.keys()) heap.push(item)
+    for (let item = 0; item < 500; item += 3) instants.delete(item)
+    heap.forget(instants.size)
+    instants.set(1, 1_000)
+    heap.push(1)
+    const order: number[] = []
+    for (let item = heap.pop(2_000); item !== undefined; item = heap.pop(2_000)) order.push(instants.get(item) ?? -1)
+    expect(order).toEqual([...instants.values()].toSorted((a, b) => a - b))
+    expect(heap.next()).toBe(Infinity)
+  })
+})
