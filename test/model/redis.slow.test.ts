@@ -1,7 +1,9 @@
-import { redisStore } from '../../src/drivers/redis.ts'
+import { WAYS } from '../support/redis-ways.ts'
 import { describeWithStore } from '../support/stores.ts'
 import { modelTest } from './model.ts'
 
-describeWithStore('redis', 'redis', url => {
-  modelTest('redis', async storage => redisStore(url, { namespace: storage }), { runs: 40 })
-})
+for (const way of WAYS) {
+  describeWithStore(way.store, way.name, url => {
+    modelTest(`redis by ${way.name}`, storage => way.open(url, storage), { runs: 15 })
+  })
+}

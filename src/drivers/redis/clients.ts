@@ -60,30 +60,37 @@ export function connect(client: RedisLike | string, options: OpenOptions = {}): 
     return supply.link()
   }
 
-  function send(link: Link, command: string, args: readonly string[], key: string | undefined, io: Io): Promise<unknown> {
-    return answer(where, supply, io, () => link.send(command, args, key))
-  }
-
   async function opened(io: Io): Promise<Link> {
     const link = ready()
     if (!(link instanceof Promise)) return link
-    return within(io, link, () => new StoreUnavailableError(`${where} could not be reached within ${Math.round(io.timeoutMs)} ms.`, { ambiguous: false })).catch((cause: unknown) => {
+    try {
+      return await within(io, link, () => new StoreUnavailableError(`${where} could not be reached within ${Math.round(io.timeoutMs)} ms.`, { ambiguous: false }))
+    } catch (cause) {
       throw failure(cause, where, { sent: false })
-    })
+    }
   }
 
-  async function runOn(link: Link, what: RedisScript, keys: readonly string[], args: readonly string[], io: Io): Promise<string> {
-    const rest = [String(keys.length), ...keys, ...args]
-    try {
-      return plain(await send(link, 'evalsha', [what.sha, ...rest], keys[0], io))
-    } catch (cause) {
-      // The server was restarted, or told to forget its scripts: this once, send it whole.
-      if (!isMissingScript(cause)) throw failure(cause, where, { sent: true })
+  /** Sends at once if the link is ready. Rejects as the client does, but for what came too late. */
+  async function send(link: Link, command: string, args: readonly string[], key: string | undefined, io: Io): Promise<unknown> {
+    const sentAt = systemClock.now()
+    const late = (): StoreUnavailableError => {
+      supply.silent(sentAt)
+      return new StoreUnavailableError(`${where} did not answer within ${Math.round(io.timeoutMs)} ms; the command may have been carried out.`)
     }
+    const reply = await within(io, link.send(command, args, key), late)
+    supply.heard()
+    return reply
+  }
+
+  async function recover(link: Link, what: RedisScript, keys: readonly string[], rest: readonly string[], io: Io, cause: unknown): Promise<string> {
+    if (isMoved(cause)) supply.moved()
+    // The server was restarted, or told to forget its scripts: this once, send it whole.
+    if (!isMissingScript(cause)) throw failure(cause, where, { sent: true })
     try {
       return plain(await send(link, 'eval', [what.source, ...rest], keys[0], io))
-    } catch (cause) {
-      throw failure(cause, where, { sent: true })
+    } catch (again) {
+      if (isMoved(again)) supply.moved()
+      throw failure(again, where, { sent: true })
     }
   }
 
@@ -94,11 +101,20 @@ export function connect(client: RedisLike | string, options: OpenOptions = {}): 
       return supply.cluster()
     },
     async run(what, keys, args, io) {
-      const startedAt = systemClock.now()
       const link = ready()
-      if (!(link instanceof Promise)) return runOn(link, what, keys, args, io)
-      const opening = await opened(io)
-      return runOn(opening, what, keys, args, { ...io, timeoutMs: Math.max(1, io.timeoutMs - (systemClock.now() - startedAt)) })
+      const rest = [String(keys.length), ...keys, ...args]
+      let to = link
+      let left = io
+      if (to instanceof Promise) {
+        const startedAt = systemClock.now()
+        to = await opened(io)
+        left = { ...io, timeoutMs: Math.max(1, io.timeoutMs - (systemClock.now() - startedAt)) }
+      }
+      try {
+        return plain(await send(to, 'evalsha', [what.sha, ...rest], keys[0], left))
+      } catch (cause) {
+        return recover(to, what, keys, rest, left, cause)
+      }
     },
     async command(name, args, io) {
       const link = await opened(io)
@@ -237,25 +253,6 @@ function ofAddress(text: string, options: OpenOptions): Supply {
 }
 
 const CONNECT_MS = 5_000
-
-/** The answer to one command, by its deadline. */
-function answer(where: string, supply: Supply, io: Io, send: () => Promise<unknown>): Promise<unknown> {
-  const sentAt = systemClock.now()
-  const late = (): StoreUnavailableError => {
-    supply.silent(sentAt)
-    return new StoreUnavailableError(`${where} did not answer within ${Math.round(io.timeoutMs)} ms; the command may have been carried out.`)
-  }
-  return within(io, send(), late).then(
-    reply => {
-      supply.heard()
-      return reply
-    },
-    (cause: unknown) => {
-      if (isMoved(cause)) supply.moved()
-      throw cause
-    },
-  )
-}
 
 /** Settles as `promise` does, or rejects with what `late` gives at the deadline or the signal. A late rejection goes nowhere. */
 export function within<T>(io: Io, promise: Promise<T>, late: () => StoreUnavailableError): Promise<T> {

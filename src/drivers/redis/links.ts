@@ -54,11 +54,18 @@ interface Events {
   on(event: string, listener: (...args: unknown[]) => void): unknown
   off(event: string, listener: (...args: unknown[]) => void): unknown
 }
+interface Stream {
+  readonly writableCorked: number
+  cork(): void
+  uncork(): void
+  unref(): void
+  destroy(): void
+}
 interface Ioredis extends Events {
   readonly status: string
   readonly isCluster?: boolean
   readonly options?: { readonly keyPrefix?: string }
-  readonly stream?: { unref(): void; destroy(): void }
+  readonly stream?: Stream
   call(command: string, ...args: readonly string[]): Promise<unknown>
   connect(): Promise<unknown>
   disconnect(): void
@@ -136,11 +143,21 @@ function ioredisLink(client: Ioredis): Link {
     cluster: client.isCluster === true,
     state: () => (client.status === 'ready' ? 'ready' : ['wait', 'connecting', 'connect'].includes(client.status) ? 'opening' : 'down'),
     opened: async () => (client.status === 'wait' ? void (await client.connect()) : next(client, ['ready'], ['close', 'end'])),
-    send: (command, args) => client.call(command, ...args),
+    send(command, args) {
+      together(client.stream)
+      return client.call(command, ...args)
+    },
     masters: async () => (client.isCluster === true && client.nodes ? client.nodes('master') : [client]).map(linkOf),
     twin: async timeoutMs => ioredisTwin(anyOf(client.isCluster === true && client.nodes ? client.nodes('master') : [client]), timeoutMs),
     close: () => endIoredis(client),
   }
+}
+
+/** ioredis writes to the socket once for each command; held back to the end of the turn, what many tasks send goes out as one. */
+function together(stream: Stream | undefined): void {
+  if (stream === undefined || stream.writableCorked > 0) return
+  stream.cork()
+  process.nextTick(() => stream.uncork())
 }
 
 async function ioredisTwin(of: object, timeoutMs: number): Promise<Twin> {

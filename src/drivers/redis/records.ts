@@ -9,7 +9,7 @@ import { list, record, texts } from '../shared/decode.ts'
 /** Beyond this, about a century, an end could no longer be counted in microseconds; nothing that anybody means is longer. */
 const LONGEST_MICROS = 3e15
 const CELL = /^[\w-]{22}$/
-const TICKET = /^(\d+) (\d+) (\d+) (\d+) ([xs]) (\d+|-) \S+ ([nkrb]) (\d+) (\d+|-) (.*)$/
+const TICKET = /^([nkrb]) (\d+) (\d+) (\d+) (\d+) ([xs]) (\d+|-) \S+ (\d+) (\d+|-) (.*)$/
 
 const LEFT = 'its owner gave it up'
 const KEPT = 'the ticket was left and is kept'
@@ -28,7 +28,7 @@ export function enterArguments(request: TicketRequest, channel: string): readonl
   const { id, token, ttlMs, waiterTtlMs, queue, tokens, mode, limit, holder, meta } = request
   const known = token === undefined ? '' : String(token)
   const people = JSON.stringify([holder, meta])
-  return [cellOf(id), known, micros(ttlMs), micros(waiterTtlMs), queue ? '1' : '0', String(tokens), mode === 'shared' ? 's' : 'x', limit === null ? '-' : String(limit), channel, people]
+  return [cellOf(id), known, micros(ttlMs), micros(waiterTtlMs), queue ? '1' : '0', String(tokens), `${mode === 'shared' ? 's' : 'x'} ${limit ?? '-'} ${channel}`, people]
 }
 
 export function entryOf(answer: string): Entry {
@@ -84,7 +84,7 @@ export function newsOf(message: string): News | null {
 }
 
 function ticketOf(line: string): Ticket {
-  const [, ends, life, token, tokens, mode, limit, state, entered, since, people] = TICKET.exec(line) ?? strange(line)
+  const [, state, ends, life, token, tokens, mode, limit, entered, since, people] = TICKET.exec(line) ?? strange(line)
   const [holder, meta] = list({ people: JSON.parse(people ?? '') }, 'people')
   return {
     id: '',

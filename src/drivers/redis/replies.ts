@@ -27,6 +27,8 @@ export function isMoved(cause: unknown): boolean {
 export function failure(cause: unknown, where: string, options: { readonly key?: string | undefined; readonly sent: boolean }): StoreUnavailableError | ConfigurationError {
   if (cause instanceof StoreUnavailableError || cause instanceof ConfigurationError) return cause
   const text = textOf(cause)
+  // ioredis puts the whole command into its error, and with it the id, which nobody else may know.
+  if (cause instanceof Error && 'command' in cause) Reflect.deleteProperty(cause, 'command')
   const key = options.key === undefined ? {} : { key: options.key }
   if (REFUSED.test(text)) return new ConfigurationError(`${where} refuses: ${text}${advice(text)}`, { ...key, cause })
   const ambiguous = options.sent && !NOT_EXECUTED.test(text) && !NOT_SENT.test(text)

@@ -3,7 +3,8 @@
  *
  * A lock is ONE hash, so its parts cannot be evicted apart:
  *
- *   head   version, end of the last block, farthest and nearest end of a life, time of the last step, number that hold
+ *   head   version, end of the last block, end of the record itself, farthest and nearest end of a life, time of the last
+ *          step that gave time to somebody, number that hold; all but the first three mean nothing while nobody is in it
  *   queue  the ids in order, in cells of one width: a place is found, cut out and counted without touching the tickets
  *   bans   the ids that are forbidden, in the same cells
  *   t<id>  a ticket; what decides comes first, what people see last
@@ -11,33 +12,41 @@
  *
  * A step looks at the tickets it concerns, not at all of them: enter at its own, leave at the next in line. All are walked
  * only when the clock has passed the nearest end of a life, or was set back since the last step; then what has run out is
- * removed, and what the clock has stretched is cut. So a crowd of waiters costs a section nothing.
+ * removed, and what the clock has stretched is cut. So a crowd of waiters costs a section nothing. Entering a free lock and
+ * leaving one that nobody waits for come first in their scripts, before anything is defined that they do not need.
  *
  * Time is microseconds since 1970 by the server. Numbers leave Lua through string.format: tostring(1795240547670301) would
  * round to 1.7952405476703e+15. Every answer is one text, the same through every client and protocol.
  */
 import { script } from './clients.ts'
 
-const RECORD = `
+const NOW = `
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local DAY = 86400000000
+`
+
+/** How long a record stays after its last need: a day, so that tokens grow even if the clock is set back a little, and an hour, so that its expiry is moved once an hour only. */
+const STAY = `
+local DAY, HOUR = 86400000000, 3600000000
+`
+
+const RECORD = `
 local CELL = 23
-local TICKET = '^(%d+) (%d+) (%d+) (%d+) (%a) (%S+) (%S+) (%a) (%d+) (%S+) (.*)$'
+local TICKET = '^(%a) (%d+) (%d+) (%d+) (%d+) (%a) (%S+) (%S+) (%d+) (%S+) (.*)$'
 local match = string.match
 
 -- The record in hand.
-local key, last, far, nearest, seen, held, queue, bans, news, changed
+local key, last, stays, far, nearest, seen, held, queue, bans, news, changed
 
 local function text(number) return string.format('%.0f', number) end
 
 local function parse(record)
-  local ends, life, token, tokens, mode, limit, channel, state, entered, since, cold = match(record, TICKET)
-  return { ends = tonumber(ends), life = tonumber(life), token = token, tokens = tokens, mode = mode, limit = limit, channel = channel, state = state, entered = entered, since = since, cold = cold }
+  local state, ends, life, token, tokens, mode, limit, channel, entered, since, cold = match(record, TICKET)
+  return { state = state, ends = tonumber(ends), life = tonumber(life), token = token, tokens = tokens, mode = mode, limit = limit, channel = channel, entered = entered, since = since, cold = cold }
 end
 
 local function format(t)
-  return table.concat({ text(t.ends), text(t.life), t.token, t.tokens, t.mode, t.limit, t.channel, t.state, t.entered, t.since, t.cold }, ' ')
+  return table.concat({ t.state, text(t.ends), text(t.life), t.token, t.tokens, t.mode, t.limit, t.channel, t.entered, t.since, t.cold }, ' ')
 end
 
 local function split(cells)
@@ -81,7 +90,7 @@ local function size(ids) return #ids == 0 and '' or table.concat(ids, ' ') .. ' 
 local function walk(kind, cells)
   local ids, kept, gone = split(cells), {}, 0
   for i, record in ipairs(fetch(kind, ids)) do
-    local id, ends, life, rest = ids[i], match(record or '', '^(%d+) (%d+)(.*)$')
+    local id, state, ends, life, rest = ids[i], match(record or '', '^(%a) (%d+) (%d+)(.*)$')
     ends, life = tonumber(ends), tonumber(life)
     if not ends or ends <= now then
       redis.call('HDEL', key, kind .. id, 'r' .. id)
@@ -89,7 +98,7 @@ local function walk(kind, cells)
     else
       if ends > now + life then
         ends = now + life
-        redis.call('HSET', key, kind .. id, text(ends) .. ' ' .. text(life) .. rest)
+        redis.call('HSET', key, kind .. id, state .. ' ' .. text(ends) .. ' ' .. text(life) .. rest)
       end
       kept[#kept + 1] = id
       soon(ends)
@@ -110,7 +119,7 @@ end
 local function admits(mode, limit)
   if mode == 'x' then return held == 0 end
   if limit ~= '-' and held >= tonumber(limit) then return false end
-  return held == 0 or match(redis.call('HGET', key, 't' .. string.sub(queue, 1, CELL - 1)), '^%d+ %d+ %d+ %d+ (%a)') == 's'
+  return held == 0 or match(redis.call('HGET', key, 't' .. string.sub(queue, 1, CELL - 1)), '^%a %d+ %d+ %d+ %d+ (%a)') == 's'
 end
 
 -- Marks who holds since now; each is told once, but for the caller itself.
@@ -134,11 +143,12 @@ end
 local function load(name, id)
   local found = redis.call('HMGET', name, 'head', 'queue', 'bans', 't' .. id, 'f' .. id)
   key, queue, bans, news, changed = name, found[2] or '', found[3] or '', {}, false
-  last, far, nearest, seen, held = 0, 0, 0, 0, 0
+  last, stays, far, nearest, seen, held = 0, 0, 0, 0, 0, 0
   if not found[1] then return false, false end
-  local a, b, c, d, e = match(found[1], '^1 (%d+) (%d+) (%d+) (%d+) (%d+)$')
+  local a, b, c, d, e, f = match(found[1], '^1 (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
   if not a then error('HOLDFAST the record of this lock was written by another version of holdfast') end
-  last, far, nearest, seen, held = tonumber(a), tonumber(b), tonumber(c), tonumber(d), tonumber(e)
+  last, stays = tonumber(a), tonumber(b)
+  if queue ~= '' or bans ~= '' then far, nearest, seen, held = tonumber(c), tonumber(d), tonumber(e), tonumber(f) end
   if (now >= nearest or now < seen) and (queue ~= '' or bans ~= '') then
     sweep()
     promote(id)
@@ -147,25 +157,27 @@ local function load(name, id)
   return found[4], found[5]
 end
 
--- A day after the clock has passed all that is in it, so that tokens grow even if it is set back a little.
-local function expire() redis.call('PEXPIREAT', key, text((math.max(last, far) + DAY) / 1000)) end
-
--- A server whose memory is full refuses what grows, but lets a script finish that has written something else before. So
--- the expiry comes first, and leases live on, unless a ticket is added.
+-- A server whose memory is full refuses what grows, but lets a script finish that has removed something before. So leases
+-- live on, unless a ticket is added.
 local function save(field, value, added)
-  if queue == '' and bans == '' then far, nearest = 0, 0 end
-  local head = table.concat({ '1', text(last), text(far), text(nearest), text(now), text(held) }, ' ')
-  if not added then expire() end
-  if changed then redis.call('HSET', key, 'head', head, 'queue', queue, 'bans', bans, field, value)
-  else redis.call('HSET', key, 'head', head, 'queue', queue, field, value) end
-  if added then expire() end
+  if not added or changed then redis.call('HDEL', key, queue == '' and 'queue' or '', bans == '' and 'bans' or '') end
+  local need = math.max(last, far) + DAY
+  local moves = need > stays
+  if moves then stays = need + HOUR end
+  local values = { 'head', string.format('1 %.0f %.0f %.0f %.0f %.0f %.0f', last, stays, far, nearest, now, held) }
+  local function set(name, text) values[#values + 1], values[#values + 2] = name, text end
+  if queue ~= '' then set('queue', queue) end
+  if changed and bans ~= '' then set('bans', bans) end
+  if field then set(field, value) end
+  redis.call('HSET', key, unpack(values))
+  if moves then redis.call('PEXPIREAT', key, text(stays / 1000)) end
   for channel, tokens in pairs(news) do
     redis.call('PUBLISH', channel, 'h ' .. table.concat(tokens, ',') .. '\\n' .. key)
   end
 end
 
 local function answer(reply)
-  if changed then save('bans', bans) end
+  if changed then save() end
   return reply
 end
 
@@ -177,15 +189,33 @@ end
 local function ban(id, reason, message, life)
   if not place(bans, id) then bans = bans .. id .. ' ' end
   soon(now + life)
-  expire()
-  redis.call('HSET', key, 'f' .. id, text(now + life) .. ' ' .. text(life) .. ' ' .. reason .. ' ' .. message)
+  redis.call('HDEL', key, '')
+  redis.call('HSET', key, 'f' .. id, 'f ' .. text(now + life) .. ' ' .. text(life) .. ' ' .. reason .. ' ' .. message)
   changed = true
 end
 `
 
-/** ARGV: id, known token or '', ttl, waiterTtl, '1' to queue, tokens, mode, limit or '-', channel or '-', what people see. */
-export const ENTER = script(`${RECORD}
+/** ARGV: id, known token or '', ttl, waiterTtl, '1' to queue, tokens, then mode, limit or '-' and channel or '-' in one, and what people see. */
+export const ENTER = script(`${NOW}${STAY}
+local state = redis.call('HMGET', KEYS[1], 'head', 'queue', 'bans')
+local last, stays = string.match(state[1] or '1 0 0', '^1 (%d+) (%d+)')
+if last and not state[2] and not state[3] and ARGV[2] == '' then
+  local token, ttl = math.max(last, now), ARGV[3]
+  if token + ARGV[6] <= 9007199254740991 then
+    local first, after, ends = string.match(string.format('%.0f %.0f %.0f', token, token + ARGV[6], now + ttl), '^(%d+) (%d+) (%d+)$')
+    local clock = token == now and first or string.format('%.0f', now)
+    local moves = token + ttl + DAY > tonumber(stays)
+    if moves then stays = string.format('%.0f', token + ttl + DAY + HOUR) end
+    local head = '1 ' .. after .. ' ' .. stays .. ' ' .. ends .. ' ' .. ends .. ' ' .. clock .. ' 1'
+    local ticket = 'n ' .. ends .. ' ' .. ttl .. ' ' .. first .. ' ' .. ARGV[6] .. ' ' .. ARGV[7] .. ' ' .. clock .. ' ' .. clock .. ' ' .. ARGV[8]
+    redis.call('HSET', KEYS[1], 'head', head, 'queue', ARGV[1] .. ' ', 't' .. ARGV[1], ticket)
+    if moves then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', stays / 1000)) end
+    return 'holds ' .. first .. ' ' .. ttl .. ' 0'
+  end
+end
+${RECORD}
 local id, known, ttl, waiterTtl, tokens = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
+local mode, limit, channel = match(ARGV[7], '^(%a) (%S+) (%S+)$')
 
 -- The next end of a life before it, if that is what makes this ticket hold; otherwise its heartbeat.
 local function retry(own, at)
@@ -216,14 +246,14 @@ local function standing(t, at, holds)
 end
 
 local ticket, banned = load(KEYS[1], id)
-if banned then return answer((match(banned, '^%d+ %d+ (.*)$'))) end
+if banned then return answer((match(banned, '^f %d+ %d+ (.*)$'))) end
 if ticket then
   local t = parse(ticket)
   if t.state == 'k' or t.state == 'b' then return answer('kept') end
   if t.state == 'r' then return answer('revoked ' .. redis.call('HGET', key, 'r' .. id)) end
   local at = place(queue, id)
   local holds = at < held
-  if ARGV[9] ~= '-' then t.channel = ARGV[9] end
+  if channel ~= '-' then t.channel = channel end
   prolong(t, holds and ttl or waiterTtl)
   local reply = standing(t, at, holds)
   soon(t.ends)
@@ -233,11 +263,11 @@ end
 if known ~= '' then return answer('gone') end
 
 local at = count()
-local holds = held == at and admits(ARGV[7], ARGV[8])
+local holds = held == at and admits(mode, limit)
 if not holds and ARGV[5] ~= '1' then
   local line, first = fetch('t', split(string.sub(queue, 1, held * CELL))), nil
   for _, record in ipairs(line) do
-    local ends = tonumber(match(record, '^%d+'))
+    local ends = tonumber(match(record, '^%a (%d+)'))
     if not first or ends < first then first = ends end
   end
   return answer('refused ' .. text(first - now) .. ' ' .. text(now) .. '\\n' .. table.concat(line, '\\n'))
@@ -247,8 +277,8 @@ local token = math.max(last, now)
 if token + tokens > 9007199254740991 then error('HOLDFAST the next token is beyond the safe integers') end
 local life = holds and ttl or waiterTtl
 local t = {
-  ends = now + life, life = life, token = text(token), tokens = ARGV[6], mode = ARGV[7], limit = ARGV[8], channel = ARGV[9],
-  state = 'n', entered = text(now), since = holds and text(now) or '-', cold = ARGV[10],
+  ends = now + life, life = life, token = text(token), tokens = ARGV[6], mode = mode, limit = limit, channel = channel,
+  state = 'n', entered = text(now), since = holds and text(now) or '-', cold = ARGV[8],
 }
 local reply = standing(t, at, holds)
 last, queue, held = token + tokens, queue .. id .. ' ', holds and held + 1 or held
@@ -258,10 +288,10 @@ return reply
 `)
 
 /** KEYS and, for each, two of ARGV: id, ttl. An answer is a line. */
-export const RENEW = script(`${RECORD}
+export const RENEW = script(`${NOW}${STAY}${RECORD}
 local function renew(name, id, ttl)
   local ticket, banned = load(name, id)
-  local reason = banned and match(banned, '^%d+ %d+ revoked (.*)$')
+  local reason = banned and match(banned, '^f %d+ %d+ revoked (.*)$')
   local t = ticket and parse(ticket)
   if t and (t.state == 'r' or t.state == 'b') then reason = redis.call('HGET', key, 'r' .. id) end
   if reason then return answer('revoked ' .. reason) end
@@ -288,7 +318,16 @@ return table.concat(lines, '\\n')
 `)
 
 /** ARGV: id, how long to keep it, how long to forbid it. */
-export const LEAVE = script(`${RECORD}
+export const LEAVE = script(`${NOW}
+local state = redis.call('HMGET', KEYS[1], 'head', 'queue', 'bans', 't' .. ARGV[1])
+if state[2] == ARGV[1] .. ' ' and not state[3] and ARGV[2] == '0' and ARGV[3] == '0' and state[4] and string.byte(state[4]) == 110 then
+  local nearest, seen = string.match(state[1], '^1 %d+ %d+ %d+ (%d+) (%d+) 1$')
+  if nearest and now < tonumber(nearest) and now >= tonumber(seen) then
+    redis.call('HDEL', KEYS[1], 'queue', 't' .. ARGV[1])
+    return 'held'
+  end
+end
+${STAY}${RECORD}
 local id, keep, forbid = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local ticket = load(KEYS[1], id)
 if forbid > 0 then ban(id, 'left', '', forbid) end
@@ -310,7 +349,7 @@ return answer(holds and 'held' or 'waiting')
 `)
 
 /** ARGV: 'holders', 'all' or a token; reason; '1' to take held ones too; how long an id stays forbidden at least. */
-export const REVOKE = script(`${RECORD}
+export const REVOKE = script(`${NOW}${STAY}${RECORD}
 local which, reason, take, least = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
 load(KEYS[1], '')
 local ids, holders, told = split(queue), held, {}

@@ -1,0 +1,310 @@
+// Locks on Redis against the least that any lock on Redis costs, raw: SET NX PX, and one script that compares and deletes, on
+// the same client. Run `npm run build` first.
+//
+//   node bench/redis.mjs [--seconds 3] [--rounds 5] [--only solo,spread,crowd,queue] [--client ioredis|iovalkey|redis] [--shared]
+//
+//   solo    one task, one key                         spread  64 tasks, 64 keys
+//   crowd   200 tasks of one process on one key       queue   2 processes x 16 and x 64 tasks on one key, 1 ms inside, 10 ms between
+//
+// The server is one of its own, started from redis-server on the PATH, or that of HOLDFAST_TEST_REDIS_URL with --shared. Raw
+// and holdfast take turns in short rounds; the median of the rounds' ratios is printed. Commands and pushes are counted by
+// the server (INFO commandstats), apart from those inside scripts. An idle process tells how long this machine itself stalls.
+import { fork, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const SELF = fileURLToPath(import.meta.url)
+const INSIDE_MS = 1
+const BETWEEN_MS = 10
+const RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+const GOALS = { solo: 0.95, spread: 0.95 }
+
+if (process.argv[2] === 'worker') await worker(JSON.parse(process.argv[3]))
+else if (process.argv[2] === 'idle') await idle()
+else await main()
+
+async function main() {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: 'string', default: '3' },
+      rounds: { type: 'string', default: '5' },
+      only: { type: 'string', default: 'solo,spread,crowd,queue' },
+      client: { type: 'string', default: 'ioredis' },
+      shared: { type: 'boolean', default: false },
+    },
+  })
+  const settings = { ms: Number(values.seconds) * 1_000, rounds: Number(values.rounds), client: values.client }
+  const only = values.only.split(',')
+  const server = values.shared ? { url: process.env.HOLDFAST_TEST_REDIS_URL, stop() {} } : await startServer()
+  const control = fork(SELF, ['idle'])
+  try {
+    for (const name of ['solo', 'spread'].filter(each => only.includes(each))) await againstRaw(name, server.url, settings)
+    if (only.includes('crowd')) await crowd(server.url, settings)
+    if (only.includes('queue')) for (const tasks of [16, 64]) for (const fair of ['strict', 'cohort']) await queue(server.url, { ...settings, tasks, fair })
+    control.send('report')
+    const [stalledMs] = await once(control, 'message')
+    console.log(`idle control    longest stall of the event loop ${stalledMs.toFixed(1)} ms`)
+  } finally {
+    control.disconnect()
+    await server.stop()
+  }
+}
+
+/** One process, both ways in turn. */
+async function againstRaw(name, url, { ms, rounds, client }) {
+  const tasks = name === 'solo' ? 1 : 64
+  const raw = await rawLocks(url, client)
+  const locks = await holdfast(url, { client })
+  const ways = {
+    raw: key => raw.run(key),
+    holdfast: key => locks.run(key, nothing),
+    driver: locks.section,
+  }
+  const roundMs = ms / 3
+  const figures = []
+  for (const way of Object.values(ways)) await sections(way, { tasks, ms: roundMs / 2 })
+  for (let round = 0; round < rounds; round += 1) {
+    const figure = {}
+    for (const [way, section] of Object.entries(ways)) figure[way] = await sections(section, { tasks, ms: roundMs })
+    figures.push(figure)
+  }
+  await locks.zeroCounts()
+  const counted = await sections(ways.holdfast, { tasks, ms: roundMs })
+  const commands = (await locks.counts()).commands / ((counted * roundMs) / 1_000)
+  const of = way => Math.round(median(figures.map(figure => figure[way])))
+  const ratio = way => median(figures.map(figure => figure[way] / figure.raw)).toFixed(2)
+  console.log(`${name.padEnd(15)} raw ${of('raw')}/s   driver ${of('driver')}/s (${ratio('driver')})   holdfast ${of('holdfast')}/s, ${ratio('holdfast')} of raw (goal ${GOALS[name]})   ${commands.toFixed(2)} commands a section`)
+  raw.close()
+  await locks.close()
+}
+
+async function sections(section, { tasks, ms }) {
+  const until = performance.now() + ms
+  const startedAt = performance.now()
+  let done = 0
+  const task = async key => {
+    while (performance.now() < until) {
+      await section(key)
+      done += 1
+    }
+  }
+  await Promise.all(Array.from({ length: tasks }, (_, index) => task(`bench:${index}`)))
+  return (done * 1_000) / (performance.now() - startedAt)
+}
+
+async function crowd(url, { ms, client }) {
+  const raw = await rawLocks(url, client)
+  const ways = { raw: key => raw.poll(key, 10) }
+  for (const fair of ['cohort', 'strict']) {
+    const locks = await holdfast(url, { client, fair })
+    ways[fair] = key => locks.run(key, nothing)
+    ways[fair].close = locks.close
+  }
+  for (const [way, section] of Object.entries(ways)) {
+    const counts = Array.from({ length: 200 }, () => 0)
+    const until = performance.now() + ms
+    const task = async index => {
+      while (performance.now() < until) {
+        await section('crowd')
+        counts[index] += 1
+      }
+    }
+    await Promise.all(counts.map((_, index) => task(index)))
+    const total = counts.reduce((sum, count) => sum + count, 0)
+    console.log(`${`crowd ${way}`.padEnd(15)} ${Math.round((total * 1_000) / ms)}/s   slowest : fastest task ${Math.min(...counts)} : ${Math.max(...counts)}`)
+    await section.close?.()
+  }
+  raw.close()
+}
+
+async function queue(url, { ms, tasks, fair, client }) {
+  const key = `queue:${randomUUID()}`
+  const locks = await holdfast(url, { client })
+  const workers = [0, 1].map(() => fork(SELF, ['worker', JSON.stringify({ url, key, tasks, fair, client, ms })]))
+  await Promise.all(workers.map(child => once(child, 'message')))
+  const reports = Promise.all(workers.map(child => once(child, 'message')))
+  for (const child of workers) child.send('start')
+  await sleep(1_000)
+  await locks.zeroCounts()
+  const countedAt = performance.now()
+  await sleep(ms - 500)
+  const { commands, pushes } = await locks.counts()
+  const countedMs = performance.now() - countedAt
+  const results = (await reports).map(([report]) => report)
+  const counts = results.flatMap(report => report.counts)
+  const waits = results.flatMap(report => report.waits).toSorted((a, b) => a - b)
+  const perSecond = (waits.length * 1_000) / ms
+  const counted = (perSecond * countedMs) / 1_000
+  const figures = [
+    `${Math.round(perSecond)}/s`,
+    `wait p50 ${at(waits, 0.5)} p99 ${at(waits, 0.99)} max ${at(waits, 1)} ms`,
+    `most : fewest ${(Math.max(...counts) / Math.min(...counts)).toFixed(2)}`,
+    `${(commands / counted).toFixed(2)} commands, ${(pushes / counted).toFixed(2)} pushes a section`,
+    `stall ${Math.max(...results.map(report => report.stalledMs)).toFixed(1)} ms`,
+  ]
+  console.log(`${`queue 2x${tasks}`.padEnd(11)} ${fair.padEnd(7)} ${figures.join('   ')}`)
+  await locks.close()
+}
+
+async function worker({ url, key, tasks, fair, client, ms }) {
+  const locks = await holdfast(url, { client, fair })
+  const counts = Array.from({ length: tasks }, () => 0)
+  const waits = []
+  const stall = stallWatch()
+  await locks.run(`${key}:warm`, nothing)
+  process.send('ready')
+  await once(process, 'message')
+  const startedAt = performance.now() + 500
+  const until = startedAt + ms
+  const task = async index => {
+    while (performance.now() < until) {
+      const askedAt = performance.now()
+      await locks.run(key, async () => {
+        const now = performance.now()
+        if (now >= startedAt && now < until) {
+          waits.push(now - askedAt)
+          counts[index] += 1
+        }
+        await sleep(INSIDE_MS)
+      })
+      await sleep(BETWEEN_MS)
+    }
+  }
+  await Promise.all(counts.map((_, index) => task(index)))
+  process.send({ counts, waits, stalledMs: stall() })
+  await locks.close()
+  process.disconnect()
+}
+
+async function idle() {
+  const stall = stallWatch()
+  process.once('message', () => process.send(stall()))
+}
+
+/** The longest that a timer of 5 ms came late. */
+function stallWatch() {
+  let last = performance.now()
+  let longest = 0
+  const timer = setInterval(() => {
+    const now = performance.now()
+    longest = Math.max(longest, now - last - 5)
+    last = now
+  }, 5)
+  timer.unref()
+  return () => longest
+}
+
+async function holdfast(url, { client, fair = 'strict' }) {
+  const { createLocks } = await import('../dist/index.js')
+  const { redisStore } = await import('../dist/drivers/redis.js')
+  const { connect } = await import('../dist/drivers/redis/clients.js')
+  const store = redisStore(url, { package: client })
+  const locks = createLocks(store, { fair, wait: '60s' })
+  const admin = connect(url, { package: client })
+  const io = { timeoutMs: 5_000 }
+  let next = 0
+  return {
+    run: (key, task) => locks.run(key, task),
+    async section(key) {
+      const id = String((next += 1)).padStart(22, '0')
+      await store.enter({ key, id, holder: 'bench', mode: 'exclusive', limit: null, ttlMs: 15_000, waiterTtlMs: 5_000, queue: true, tokens: 1, meta: {} }, io)
+      await store.leave({ key, id, keepMs: 0, forbidMs: 0 }, io)
+    },
+    zeroCounts: () => admin.command('config', ['RESETSTAT'], io),
+    async counts() {
+      const stats = new Map(String(await admin.command('info', ['commandstats'], io)).split('\r\n').map(line => [line.split(':')[0].slice('cmdstat_'.length), Number(/calls=(\d+)/.exec(line)?.[1] ?? 0)]))
+      const of = name => stats.get(name) ?? 0
+      return { commands: of('evalsha') + of('eval') + of('ping'), pushes: of('publish') }
+    },
+    async close() {
+      await locks.close()
+      await admin.close()
+    },
+  }
+}
+
+async function rawLocks(url, client) {
+  const raw = client === 'redis' ? await rawNodeRedis(url) : await rawIoredis(url, client)
+  const sha = await raw.load(RELEASE)
+  let next = 0
+  const take = async (key, id) => (await raw.set(key, id)) !== null
+  return {
+    async run(key) {
+      const id = String((next += 1)).padStart(22, '0')
+      if (!(await take(`raw:${key}`, id))) throw new Error('it was free')
+      await raw.release(sha, `raw:${key}`, id)
+    },
+    async poll(key, everyMs) {
+      const id = String((next += 1)).padStart(22, '0')
+      while (!(await take(`raw:${key}`, id))) await sleep(everyMs)
+      await raw.release(sha, `raw:${key}`, id)
+    },
+    close: raw.close,
+  }
+}
+
+async function rawIoredis(url, client) {
+  const { Redis } = await import(client)
+  const redis = new Redis(url)
+  return {
+    load: source => redis.script('LOAD', source),
+    set: (key, id) => redis.set(key, id, 'PX', 15_000, 'NX'),
+    release: (sha, key, id) => redis.evalsha(sha, 1, key, id),
+    close: () => redis.disconnect(),
+  }
+}
+
+async function rawNodeRedis(url) {
+  const { createClient } = await import('redis')
+  const redis = createClient({ url })
+  await redis.connect()
+  return {
+    load: source => redis.scriptLoad(source),
+    set: (key, id) => redis.set(key, id, { PX: 15_000, NX: true }),
+    release: (sha, key, id) => redis.evalSha(sha, { keys: [key], arguments: [id] }),
+    close: () => redis.destroy(),
+  }
+}
+
+async function startServer() {
+  const port = await new Promise(resolve => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port: free } = probe.address()
+      probe.close(() => resolve(free))
+    })
+  })
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-bench-redis-'))
+  const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', directory], { stdio: ['ignore', 'pipe', 'inherit'] })
+  await new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', code => reject(new Error(`redis-server ended with ${code}`)))
+    child.stdout.on('data', text => String(text).includes('Ready to accept connections') && resolve())
+  })
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    async stop() {
+      child.removeAllListeners('exit')
+      const ended = once(child, 'exit')
+      child.kill()
+      await ended
+      rmSync(directory, { recursive: true })
+    },
+  }
+}
+
+function nothing() {}
+
+function median(numbers) {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]
+}
+
+function at(sorted, part) {
+  return (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0).toFixed(0)
+}
