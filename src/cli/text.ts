@@ -36,12 +36,12 @@ export function hasEmphasis(stream: { readonly isTTY?: boolean }): boolean {
   return stream.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
 }
 
-const graphemes = new Intl.Segmenter()
 const WIDE = /\p{Emoji_Presentation}|[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\uff01-\uff60]/u
 
 /** In cells of a terminal, near enough. */
 function width(text: string): number {
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length
   let cells = 0
-  for (const { segment } of graphemes.segment(text)) cells += WIDE.test(segment) ? 2 : 1
+  for (const { segment } of new Intl.Segmenter().segment(text)) cells += WIDE.test(segment) ? 2 : 1
   return cells
 }
