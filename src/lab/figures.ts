@@ -11,10 +11,6 @@ export function percentile(values: readonly number[], share: number): number | n
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? null
 }
 
-export function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0)
-}
-
 /** For tables: "16.4 ms", or a dash where nothing was measured. */
 export function showMs(ms: number | null): string {
   return ms === null ? '-' : `${ms.toFixed(1)} ms`
