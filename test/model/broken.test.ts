@@ -5,7 +5,7 @@ import { brokenStores } from '../conformance/broken-store.ts'
 import { DEFECTS } from '../conformance/defects.ts'
 import { stories } from './commands.ts'
 import { manualClock } from './manual-clock.ts'
-import { play } from './play.ts'
+import { listen, play } from './play.ts'
 
 /** What no story tells of: prefixes, odd keys, other storages, and the clock that makes tokens. */
 const UNTOLD = ['matches', 'name', 'now']
@@ -15,11 +15,9 @@ for (const { name, words } of DEFECTS.filter(defect => !Object.keys(defect.words
     const clock = manualClock()
     const make = brokenStores(words, clock)
     const stores = [await make('broken'), await make('broken')] as const
-    const pushed = new Map<string, number[]>()
-    for (const store of stores)
-      await store.listen?.({ holds: (key, tokens) => void pushed.set(key, [...(pushed.get(key) ?? []), ...tokens]), revoked() {}, gap() {} })
+    const news = await listen(stores)
     const property = fc.asyncProperty(stories(stores[0].traits, 40), async story => {
-      await play(story, { stores, clock, marginMs: 0, shortMs: 300, pushed })
+      await play(story, { stores, clock, marginMs: 0, shortMs: 300, news })
     })
     const details = await fc.check(property, { numRuns: 1_000, seed: 1, endOnFailure: true })
     expect(details.failed, `${name}: not found in 1,000 stories`).toBe(true)

@@ -12,7 +12,7 @@ import { expect, test } from 'vitest'
 import type { Store } from '../../src/store/contract.ts'
 import { stories } from './commands.ts'
 import type { ManualClock } from './manual-clock.ts'
-import { play } from './play.ts'
+import { listen, play } from './play.ts'
 
 export interface ModelOptions {
   /** Stories, unless HOLDFAST_MODEL_RUNS says otherwise. Default 30. */
@@ -36,13 +36,10 @@ export function modelTest(name: string, make: (storage: string) => Promise<Store
     const stores = [await make(storage), await make(storage)] as const
     const marginMs = clock ? 0 : (options.marginMs ?? 60)
     const shortMs = Math.max(clock ? 300 : 3 * marginMs, stores[0].traits.minTtlMs)
-    const pushed = new Map<string, number[]>()
-    for (const store of stores) {
-      await store.listen?.({ holds: (key, tokens) => void pushed.set(key, [...(pushed.get(key) ?? []), ...tokens]), revoked() {}, gap() {} })
-    }
+    const news = await listen(stores)
     let inconclusive = 0
     const property = fc.asyncProperty(stories(stores[0].traits, length), async story => {
-      if ((await play(story, { stores, clock, marginMs, shortMs, pushed })) === 'inconclusive') inconclusive += 1
+      if ((await play(story, { stores, clock, marginMs, shortMs, news })) === 'inconclusive') inconclusive += 1
     })
     try {
       await fc.assert(property, {

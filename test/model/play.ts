@@ -26,8 +26,24 @@ export interface Stage {
   readonly marginMs: number
   /** A length for `short`. */
   readonly shortMs: number
-  /** What the listeners have heard so far, by key. */
-  readonly pushed: ReadonlyMap<string, readonly number[]>
+  /** What the two processes have heard so far. */
+  readonly news: News
+}
+
+/** Tokens that pushes have named, by key. */
+export interface News {
+  readonly holds: Map<string, number[]>
+  readonly revoked: Map<string, number[]>
+}
+
+/** Lets both processes listen, if the store pushes at all. */
+export async function listen(stores: Stage['stores']): Promise<News> {
+  const news: News = { holds: new Map(), revoked: new Map() }
+  const note = (heard: Map<string, number[]>, key: string, tokens: readonly number[]): void => void heard.set(key, [...(heard.get(key) ?? []), ...tokens])
+  for (const store of stores) {
+    await store.listen?.({ holds: (key, tokens) => note(news.holds, key, tokens), revoked: (key, token) => note(news.revoked, key, [token]), gap() {} })
+  }
+  return news
 }
 
 /** `inconclusive`: a call took too long to say which side of an expiry it was on. */
@@ -65,6 +81,8 @@ async function compare(story: Story, stage: Stage): Promise<void> {
   /** Model tokens that a push should have named, less those whose owners have found out by themselves. */
   const owed = new Map<string, Set<number>>()
   const everHeld = new Map<string, Set<number>>()
+  /** Those revoked, by model token: the id, until its owner has found out by itself. */
+  const everRevoked = new Map<string, Map<number, string | null>>()
   const lives: Readonly<Record<Life, number>> = { short: shortMs, double: 2 * shortMs, long: 3_600_000 }
 
   const nowMs = (): number => clock?.now() ?? performance.now()
@@ -127,6 +145,7 @@ async function compare(story: Story, stage: Stage): Promise<void> {
       // Its owner knows by the answer what a push would have told.
       const own = queues.get(key)?.tickets.find(ticket => ticket.id === id)
       if (own) setOf(owed, key).delete(own.token)
+      for (const [token, revoked] of everRevoked.get(key) ?? []) if (revoked === id) everRevoked.get(key)?.set(token, null)
     }
   }
 
@@ -249,48 +268,75 @@ async function compare(story: Story, stage: Stage): Promise<void> {
   }
 
   async function revoke(command: Extract<Command, { do: 'revoke' }>): Promise<void> {
-    let { tickets } = command
-    let key = keys[command.key] ?? run
-    if (typeof tickets === 'object') {
-      const person = people[tickets.who]
-      if (!person || person.token === null) return
-      key = person.name
-      tickets = { who: tickets.who, offset: Math.min(tickets.offset, person.tokens - 1) }
-    }
-    const token = typeof tickets === 'object' ? (people[tickets.who]?.token ?? 0) : 0
-    const offset = typeof tickets === 'object' ? tickets.offset : 0
-    const now = await settledNow()
+    const { tickets } = command
+    const person = typeof tickets === 'object' ? people[tickets.who] : undefined
+    if (typeof tickets === 'object' && (person === undefined || person.token === null)) return
+    const key = person?.name ?? keys[command.key] ?? run
+    /** A number is the first token of the person's block, in the model's or in the store's count, plus the offset. */
+    const chosen = (first: number): 'holders' | 'all' | number =>
+      typeof tickets === 'object' ? first + Math.min(tickets.offset, (person?.tokens ?? 1) - 1) : tickets
+    const token = person?.token ?? 0
     const options = { reason: 'by an operator', now: command.now }
-    const expected = await apply(
-      key,
-      (queue, at) => rule.revoke(queue, { ...options, tickets: typeof tickets === 'object' ? token + offset : tickets }, at),
-      now,
-    )
-    const actual = await timed(() =>
-      stores[0].revoke(key, { ...options, tickets: typeof tickets === 'object' ? tokens.real(key, token) + offset : tickets }, IO),
-    )
+    const told = everRevoked.get(key) ?? new Map<number, string | null>()
+    everRevoked.set(key, told)
+
+    const now = await settledNow()
+    const before = queues.get(key) ?? rule.EMPTY
+    const decide = (queue: Queue, at: Now): Step<number> => {
+      const step = rule.revoke(queue, { ...options, tickets: chosen(token) }, at)
+      // The owner of a kept ticket has gone: nobody is left to be told.
+      for (const each of step.revoked) told.set(each.token, before.tickets.find(ticket => ticket.token === each.token && !ticket.kept)?.id ?? null)
+      return step
+    }
+    const expected = await apply(key, decide, now)
+    const actual = await timed(() => stores[0].revoke(key, { ...options, tickets: chosen(tokens.real(key, token)) }, IO))
     assert.equal(actual, expected, 'number of tickets revoked')
   }
 
-  /** Whom a push has named must have held, and who came to hold by the doing of others, and lives on, must have been named. */
-  async function comparePushes(): Promise<void> {
+  /** Whom a push has named must have held, or been revoked. Who came to hold or was revoked by the doing of others, and lives on, must have been named. */
+  async function compareNews(): Promise<void> {
     if (!stores[0].listen) return
-    const at = nowMs()
     for (const key of keys) {
-      const heard = stage.pushed.get(key) ?? []
-      const held = [...setOf(everHeld, key)].map(token => tokens.real(key, token))
-      for (const token of heard) assert.ok(held.includes(token), `a push named ${token} of ${key}, which never held`)
-      const queue = queues.get(key) ?? rule.EMPTY
-      const alive = queue.tickets.slice(0, rule.holding(queue.tickets)).filter(ticket => ticket.revoked === null && ticket.expiresAt > at + 60_000)
-      const missed = alive.filter(ticket => setOf(owed, key).has(ticket.token)).map(ticket => tokens.real(key, ticket.token))
-      const deadline = Date.now() + 2_000
-      while (!missed.every(token => (stage.pushed.get(key) ?? []).includes(token))) {
-        assert.ok(
-          Date.now() < deadline,
-          `no push named ${missed.join(', ')} of ${key}, which hold since another has left; heard: ${(stage.pushed.get(key) ?? []).join(', ')}`,
-        )
-        await delay(5)
-      }
+      const { tickets, forbidden } = queues.get(key) ?? rule.EMPTY
+      const later = nowMs() + 30_000
+      const alive = tickets.filter(ticket => !ticket.kept && ticket.expiresAt > later)
+      const hold = tickets
+        .slice(0, rule.holding(tickets))
+        .filter(ticket => alive.includes(ticket) && ticket.revoked === null && setOf(owed, key).has(ticket.token))
+      await heard(
+        'hold',
+        stage.news.holds,
+        key,
+        [...setOf(everHeld, key)],
+        hold.map(ticket => ticket.token),
+      )
+
+      const revoked = [...(everRevoked.get(key) ?? [])]
+      const known = new Set([...alive.map(ticket => ticket.id), ...forbidden.filter(entry => entry.until > later).map(entry => entry.id)])
+      const told = revoked.filter(([, id]) => id !== null && known.has(id))
+      await heard(
+        'revoked',
+        stage.news.revoked,
+        key,
+        revoked.map(([token]) => token),
+        told.map(([token]) => token),
+      )
+    }
+  }
+
+  async function heard(
+    what: string,
+    news: ReadonlyMap<string, readonly number[]>,
+    key: string,
+    may: readonly number[],
+    must: readonly number[],
+  ): Promise<void> {
+    const real = (tokenList: readonly number[]): number[] => tokenList.map(token => tokens.real(key, token))
+    for (const token of news.get(key) ?? []) assert.ok(real(may).includes(token), `a push (${what}) wrongly named ${token} of ${key}`)
+    const deadline = Date.now() + 2_000
+    while (!real(must).every(token => (news.get(key) ?? []).includes(token))) {
+      assert.ok(Date.now() < deadline, `no push (${what}) named all of ${real(must).join(', ')} of ${key}, only ${(news.get(key) ?? []).join(', ')}`)
+      await delay(5)
     }
   }
 
@@ -302,7 +348,7 @@ async function compare(story: Story, stage: Stage): Promise<void> {
       throw error
     }
   }
-  await comparePushes()
+  await compareNews()
   // Leave nothing behind that later stories would have to wade through.
   if (!clock)
     await Promise.all(people.filter(person => person.id !== '').map(person => stores[0].leave({ key: person.name, id: person.id, keepMs: 0, forbidMs: 0 }, IO)))
