@@ -7,10 +7,12 @@ import { WAYS } from '../support/redis-ways.ts'
 import { describeWithStore } from '../support/stores.ts'
 
 const runner = { describe, test, beforeAll, afterAll }
+/** The cases share nothing and mostly wait. */
+const atOnce = { ...runner, describe: describe.concurrent }
 
 for (const way of WAYS) {
   describeWithStore(way.store, way.name, url => {
-    describeStore(`redis by ${way.name}`, storage => way.open(url, storage), runner)
+    describeStore(`redis by ${way.name}`, storage => way.open(url, storage), atOnce)
   })
 }
 

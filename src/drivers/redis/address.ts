@@ -87,7 +87,19 @@ export async function dial(address: RedisAddress, options: OpenOptions): Promise
   const client = name === 'redis' ? nodeRedis(module, address, options) : ioredis(module, address, options)
   const link = linkOf(client)
   unref(client)
-  return { link, connect: async () => void (await method(client, 'connect')) }
+  let told: unknown
+  method(client, 'on', 'error', (cause: unknown) => (told = cause))
+  return {
+    link,
+    async connect() {
+      try {
+        await method(client, 'connect')
+      } catch (cause) {
+        // ioredis rejects with "Connection is closed" and tells the reason, such as a wrong password, by the event alone.
+        throw told ?? cause
+      }
+    },
+  }
 }
 
 function ioredis(module: object, address: RedisAddress, options: OpenOptions): object {
