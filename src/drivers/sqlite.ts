@@ -29,8 +29,9 @@ import type {
 import { enter, leave, renew, revoke } from '../store/queue.ts'
 import type { Now, Queue, Step } from '../store/queue.ts'
 import { integer, record } from './shared/decode.ts'
-import { connect, filePath, resultCode } from './sqlite/database.ts'
+import { connect, filePath } from './sqlite/database.ts'
 import type { Connection, DatabaseLike } from './sqlite/database.ts'
+import { resultCode } from './sqlite/failures.ts'
 import { createWatch, publish, subscribe } from './sqlite/news.ts'
 import type { News } from './sqlite/news.ts'
 import { createTable } from './sqlite/table.ts'
@@ -67,6 +68,8 @@ const traits: StoreTraits = {
 
 /** How soon a file that was removed or replaced is noticed. */
 const LOOK_MS = 50
+/** How long `listen` may find the file busy. */
+const LISTEN_MS = 5_000
 
 /**
  * The locks in one SQLite file, made if it is missing. Opens at the first use; the directory must exist, except that of the default file.
@@ -187,8 +190,7 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
       } while (from !== null)
     },
     async listen(listener: StoreListener): Promise<AsyncDisposable> {
-      await connection()
-      return watch.listen(listener)
+      return transactions.read({ timeoutMs: LISTEN_MS }, () => watch.listen(listener))
     },
     async close(): Promise<void> {
       closed = true

@@ -11,6 +11,7 @@ import { forgettable, leave, view } from '../../store/queue.ts'
 import type { Now, Queue, Step } from '../../store/queue.ts'
 import { bytes, integer, record, text } from '../shared/decode.ts'
 import type { Connection } from './database.ts'
+import { resultCode } from './failures.ts'
 import { decodeQueue, encodeQueue, localise, NOTHING } from './record.ts'
 import type { StoredQueue } from './record.ts'
 
@@ -90,14 +91,23 @@ export function createTable(namespace: string, domain: string, clock: Clock): Ta
     const rows = connection.statements.round.all(swept.namespace, swept.key, SWEEP).map(row => record(row, 'row'))
     const old = read().micros - DAY_MICROS
     for (const row of rows) {
-      // Nobody leaves: the transition removes what has run out, and with it the row. Who comes to hold by that asks again by itself.
-      if (integer(row, 'token_end') < old) applyTo(connection, bytes(row, 'namespace'), bytes(row, 'key'), (queue, now) => leave(queue, NOBODY, now))
+      if (integer(row, 'token_end') < old) tidy(connection, bytes(row, 'namespace'), bytes(row, 'key'))
     }
     const last = rows.at(-1)
     swept =
       last === undefined || rows.length < SWEEP
         ? { namespace: Buffer.alloc(0), key: Buffer.alloc(0) }
         : { namespace: Buffer.from(bytes(last, 'namespace')), key: Buffer.from(bytes(last, 'key')) }
+  }
+
+  /** Nobody leaves: the transition removes what has run out, and with it the row. Who comes to hold by that asks again by itself. */
+  function tidy(connection: Connection, space: Uint8Array, key: Uint8Array): void {
+    try {
+      applyTo(connection, space, key, (queue, now) => leave(queue, NOBODY, now))
+    } catch (error) {
+      // A record that cannot be read concerns those who ask for it, not whoever happens to sweep.
+      if (resultCode(error) !== null) throw error
+    }
   }
 
   function stored(connection: Connection, key: string): StoredQueue | null {

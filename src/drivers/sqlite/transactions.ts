@@ -9,10 +9,10 @@
  */
 import { sleep, turn } from '../../core/clock.ts'
 import type { Clock } from '../../core/clock.ts'
-import { StoreUnavailableError } from '../../core/errors.ts'
+import { HoldfastError, StoreUnavailableError } from '../../core/errors.ts'
 import type { Io } from '../../store/contract.ts'
-import { isBusy, resultCode, unavailable } from './database.ts'
 import type { Connection } from './database.ts'
+import { isBusy, resultCode, unavailable } from './failures.ts'
 
 /** So many calls in one transaction: others want a turn too. */
 const BATCH = 64
@@ -43,7 +43,7 @@ export function createTransactions(file: string, connect: () => Promise<Connecti
           deadline: clock.now() + io.timeoutMs,
           io,
           run(connection) {
-            const outcome = attempt(() => work(connection), connection.file)
+            const outcome = attempt(() => work(connection))
             return 'error' in outcome ? () => reject(outcome.error) : () => resolve(outcome.answer)
           },
           reject,
@@ -117,17 +117,17 @@ export function createTransactions(file: string, connect: () => Promise<Connecti
 }
 
 /** A failing call must not take down the others of its transaction; a failing engine takes all. */
-function attempt<Answer>(work: () => Answer, file: string): { readonly answer: Answer } | { readonly error: unknown } {
+function attempt<Answer>(work: () => Answer): { readonly answer: Answer } | { readonly error: unknown } {
   try {
     return { answer: work() }
   } catch (error) {
     if (resultCode(error) !== null) throw error
-    return { error: known(error, file, false) }
+    return { error }
   }
 }
 
-function known(error: unknown, file: string, ambiguous: boolean): unknown {
-  return resultCode(error) === null ? error : unavailable(error, file, ambiguous)
+function known(error: unknown, file: string, ambiguous: boolean): HoldfastError {
+  return error instanceof HoldfastError ? error : unavailable(error, file, ambiguous)
 }
 
 function tooLate(file: string, io: Io, cause?: unknown): StoreUnavailableError {

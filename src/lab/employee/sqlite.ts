@@ -7,8 +7,9 @@
 import { sleep, systemClock } from '../../core/clock.ts'
 import { ConfigurationError } from '../../core/errors.ts'
 import { number, record } from '../../drivers/shared/decode.ts'
-import { engine, filePath, isBusy } from '../../drivers/sqlite/database.ts'
+import { engine, filePath } from '../../drivers/sqlite/database.ts'
 import type { DatabaseLike } from '../../drivers/sqlite/database.ts'
+import { isBusy } from '../../drivers/sqlite/failures.ts'
 import type { EmployeeData, EmployeeDatabase } from './data.ts'
 
 const TABLE = 'holdfast_lab_employee'
