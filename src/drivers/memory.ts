@@ -39,6 +39,8 @@ const traits: StoreTraits = {
 
 interface Storage {
   readonly queues: Map<string, Queue>
+  /** Where the sweep is on its way round all records. */
+  swept: Iterator<[string, Queue]>
   readonly listeners: Set<StoreListener>
 }
 
@@ -47,7 +49,7 @@ const storages = new Map<string, Storage>()
 /** Locks within this process, or within all stores of one `storage` name. */
 export function memoryStore(options: MemoryStoreOptions = {}): Store {
   const { storage: name = randomUUID(), namespace = '', clock = systemClock } = options
-  const storage = storages.get(name) ?? { queues: new Map<string, Queue>(), listeners: new Set<StoreListener>() }
+  const storage = storages.get(name) ?? emptyStorage()
   if (options.storage !== undefined) storages.set(name, storage)
   const own = new Set<StoreListener>()
   // The length in front keeps namespace "a" with key "bc" from meeting namespace "ab" with key "c".
@@ -60,6 +62,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     const step = transition(storage.queues.get(name) ?? EMPTY, now)
     if (forgettable(step.queue, now)) storage.queues.delete(name)
     else storage.queues.set(name, step.queue)
+    sweep(storage, now)
     for (const listener of storage.listeners) {
       if (step.holds.length > 0) listener.holds(name, step.holds)
       for (const { token, reason } of step.revoked) listener.revoked(name, token, reason)
@@ -96,6 +99,20 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
       for (const listener of own) storage.listeners.delete(listener)
       own.clear()
     },
+  }
+}
+
+function emptyStorage(): Storage {
+  const queues = new Map<string, Queue>()
+  return { queues, swept: queues.entries(), listeners: new Set() }
+}
+
+/** Every operation makes at most one record and looks at two, so there are never many more than the keys of a day. */
+function sweep(storage: Storage, now: Now): void {
+  for (let looks = 0; looks < 2; looks += 1) {
+    const next = storage.swept.next()
+    if (next.done === true) storage.swept = storage.queues.entries()
+    else if (forgettable(next.value[1], now)) storage.queues.delete(next.value[0])
   }
 }
 

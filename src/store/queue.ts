@@ -188,9 +188,11 @@ export function view(key: string, before: Queue, now: Now): LockView | null {
   return { key, token: Math.max(last.token, end - last.tokens), holders: views.slice(0, holders), waiters: views.slice(holders) }
 }
 
-/** True when the record of a lock may be dropped: nothing is in it, and the clock alone will make greater tokens. */
+/** True when the record of a lock may be dropped: nothing in it is alive, and the clock alone will make greater tokens. */
 export function forgettable(queue: Queue, now: Now): boolean {
-  return queue.tickets.length === 0 && queue.forbidden.length === 0 && queue.end + REMEMBER_MICROS < now.micros
+  if (queue.end + REMEMBER_MICROS >= now.micros) return false
+  const { tickets, forbidden } = sweep(queue, now)
+  return tickets.length === 0 && forbidden.length === 0
 }
 
 /** Removes what has run out, and cuts what a clock that was set back has stretched. */

@@ -172,6 +172,11 @@ describe('tokens', () => {
     expect(forgettable(left, at(day + 2))).toBe(true)
   })
 
+  test('what has run out keeps no record from being forgotten, though nobody came to remove it', () => {
+    const held = leave(queueOf(T0, request('a'), request('b')), { key: 'k', id: 'x', keepMs: 0, forbidMs: 5 }, T0).queue
+    expect(forgettable(held, at(2 * 86_400_000))).toBe(true)
+  })
+
   test('a record with a ticket, a kept ticket or a forbidden id in it is never forgotten', () => {
     const day = { ms: T0.ms, micros: T0.micros + 10 * 86_400e6 }
     const held = queueOf(T0, request('a'))
