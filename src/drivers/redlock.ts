@@ -25,9 +25,10 @@ import { done, holderOf, left, renewed, seen, viewOf } from './redlock/answers.t
 import type { Left, Part, Renewed } from './redlock/answers.ts'
 import { ballot, votes } from './redlock/ballot.ts'
 import type { Count } from './redlock/ballot.ts'
-import { createEntrance } from './redlock/enter.ts'
+import { createEntrance, LATE_REQUEST_MS } from './redlock/enter.ts'
 import type { Node } from './redlock/node.ts'
 import { openNodes } from './redlock/nodes.ts'
+import { createRepair } from './redlock/repair.ts'
 import { LEAVE, LOOK, RENEW, REVOKE } from './redlock/scripts.ts'
 import { unreachable } from './redlock/unreachable.ts'
 
@@ -79,6 +80,7 @@ export function redlockStore(servers: readonly (RedisLike | string)[] | string, 
     minTtlMs: Math.ceil(LEAST_TTL_MS + 2 * clockErrorMs),
     maxTokens: 1_000_000,
   }
+  const repair = createRepair({ prefix, nodeTimeoutMs, maxTtlMs })
   const entrance = createEntrance(nodes, { prefix, nodeTimeoutMs, maxTtlMs })
   const forNode = (io: Io): Io => ({ ...io, timeoutMs: Math.min(nodeTimeoutMs, io.timeoutMs) })
 
@@ -87,26 +89,48 @@ export function redlockStore(servers: readonly (RedisLike | string)[] | string, 
     for (const { ttlMs, key } of renewals) refuseLong(ttlMs, key)
     const keys = renewals.map(({ key }) => prefix + key)
     const args = renewals.flatMap(({ id, ttlMs }) => [id, String(ttlMs)])
-    return ballot(
+    const asked = new Map<Node, Promise<readonly Renewed[]>>()
+    const ask = async (node: Node): Promise<readonly Renewed[]> => renewed(await node.ask(RENEW, keys, args, forNode(io)), renewals.length)
+    const items = await ballot(
       nodes,
-      async node => renewed(await node.ask(RENEW, keys, args, forNode(io)), renewals.length),
+      node => {
+        const answers = ask(node)
+        asked.set(node, answers)
+        return answers
+      },
       count => renewalsOf(renewals, count),
     )
+    for (const [node, answers] of asked) {
+      answers.then(
+        each => repairAt(node, renewals, items, each),
+        () => {},
+      )
+    }
+    return items
+  }
+
+  /** Also a node that answers after the decision, and does not have what a majority has. */
+  function repairAt(node: Node, renewals: readonly RenewRequest[], items: readonly Renewal[], answers: readonly Renewed[]): void {
+    for (const [index, { id, ttlMs }] of renewals.entries()) {
+      if (items[index]?.status === 'held' && answers[index]?.is === 'gone') repair.missing(node, id, ttlMs)
+    }
   }
 
   async function leave({ key, id, keepMs, forbidMs }: LeaveRequest, io: Io): Promise<{ readonly was: Was }> {
     refuseLong(keepMs, key)
     const startedAt = systemClock.now()
-    const args = (): readonly string[] => {
+    const underWay = repair.ends(id)
+    const argsFor = (node: Node): readonly string[] => {
       const lateMs = systemClock.now() - startedAt
-      return [id, String(keepMs === 0 ? 0 : Math.max(0, keepMs - lateMs)), String(Math.max(0, forbidMs - lateMs))]
+      const barMs = underWay(node) ? Math.max(forbidMs, LATE_REQUEST_MS) : forbidMs
+      return [id, String(Math.max(0, keepMs - lateMs)), String(Math.max(0, barMs - lateMs))]
     }
     const ask = async (node: Node): Promise<Left> => {
       try {
-        return left(await node.ask(LEAVE, [prefix + key], args(), forNode(io)))
+        return left(await node.ask(LEAVE, [prefix + key], argsFor(node), forNode(io)))
       } catch (cause) {
         // The release reaches also a node that is hung, cut off, or late; after maxTtl nothing of it can be left there.
-        node.owe(`leave ${id}`, { script: LEAVE, key: prefix + key, args: () => (systemClock.now() - startedAt > maxTtlMs ? null : args()) })
+        node.owe(`leave ${id}`, { script: LEAVE, key: prefix + key, args: () => (systemClock.now() - startedAt > maxTtlMs ? null : argsFor(node)) })
         throw cause
       }
     }
@@ -181,7 +205,9 @@ export function redlockStore(servers: readonly (RedisLike | string)[] | string, 
         )
       }
       refuseLong(request.ttlMs, request.key)
-      return entrance.enter(request, io)
+      const entry = await entrance.enter(request, io)
+      if (entry.status === 'holds') repair.holds(request, entry.token)
+      return entry
     },
     renew,
     leave,

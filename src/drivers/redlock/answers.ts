@@ -14,7 +14,7 @@ export interface Part {
   readonly leftMs: number
 }
 
-/** others: the end of the last block that is not the ticket's own. end: of all blocks. */
+/** others: the end of the last block that is not the ticket's own. end: of all blocks. run: the server's, where it was found old enough to vote. */
 export type Mine = {
   readonly is: 'mine'
   readonly token: number
@@ -22,6 +22,7 @@ export type Mine = {
   readonly end: number
   readonly micros: number
   readonly leftMs: number
+  readonly run: string
 }
 export type Barred = { readonly is: 'barred'; readonly why: 'left' | 'revoked' | 'undone'; readonly message: string }
 export type Reserved =
@@ -36,7 +37,8 @@ export type Left = 'held' | 'absent'
 
 export function reserved(answer: unknown): Reserved {
   const [is, ...rest] = words(answer)
-  if (is === 'mine') return { is, token: number(rest[0]), others: number(rest[1]), end: number(rest[2]), micros: number(rest[3]), leftMs: number(rest[4]) }
+  if (is === 'mine')
+    return { is, token: number(rest[0]), others: number(rest[1]), end: number(rest[2]), micros: number(rest[3]), leftMs: number(rest[4]), run: text(rest[5]) }
   if (is === 'barred') return barred(rest)
   if (is === 'taken') return { is, part: part(rest) }
   if (is === 'gone') return { is }
@@ -132,7 +134,7 @@ function metaOf(json: string): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(meta).map(([name, value]) => [name, String(value)]))
 }
 
-function words(answer: unknown): readonly string[] {
+export function words(answer: unknown): readonly string[] {
   if (!Array.isArray(answer)) throw unknown(answer)
   return answer.map(text)
 }

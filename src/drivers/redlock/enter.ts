@@ -25,11 +25,14 @@ export interface EntranceOptions {
 interface Attempt {
   readonly request: TicketRequest
   readonly number: number
-  readonly at: Map<Node, Reserved | 'pending' | { readonly failure: unknown; readonly sent: boolean }>
+  readonly at: Map<Node, First>
+  readonly asked: Map<Node, Promise<Reserved>>
 }
 
+type First = Reserved | 'pending' | { readonly failure: unknown; readonly sent: boolean }
+
 /** After this no client, proxy or paused server lets go of a request that it held back. */
-const LATE_REQUEST_MS = 60_000
+export const LATE_REQUEST_MS = 60_000
 
 export function createEntrance(
   nodes: readonly Node[],
@@ -43,8 +46,12 @@ export function createEntrance(
     const leftOf = (ms: number): number => Math.max(1, ms - (systemClock.now() - startedAt))
     const forNode = (): Io => ({ ...io, timeoutMs: Math.min(nodeTimeoutMs, leftOf(io.timeoutMs)) })
     attempts += 1
-    const attempt: Attempt = { request, number: attempts, at: new Map() }
-    const first = (node: Node): Promise<Reserved> => reserve(node, attempt, forNode())
+    const attempt: Attempt = { request, number: attempts, at: new Map(), asked: new Map() }
+    const first = (node: Node): Promise<Reserved> => {
+      const answer = reserve(node, attempt, forNode())
+      attempt.asked.set(node, answer)
+      return answer
+    }
     if (request.token !== undefined) return ballot(nodes, first, count => refreshmentOf(request, count))
 
     let holds = false
@@ -62,7 +69,7 @@ export function createEntrance(
       return { status: 'holds', token, leftMs, waiters: 0 }
     } finally {
       // A refresh is never undone: its lease is in use.
-      if (!holds) await Promise.race([undo(attempt), sleep(systemClock, leftOf(io.timeoutMs), { idle: true })])
+      if (!holds) await undoWithin(attempt, leftOf(io.timeoutMs))
     }
   }
 
@@ -80,6 +87,8 @@ export function createEntrance(
       let answer = await ask()
       // It may have forgotten a ticket, unless it writes down what it grants before it says so.
       if (answer.is === 'young' && (await node.persists(answer.run, { ...io, timeoutMs: Math.max(1, deadline - systemClock.now()) }))) answer = await ask()
+      // Once old enough it stays so, even if its clock is set back and says otherwise.
+      if (answer.is === 'mine' && answer.run !== '') node.trust(answer.run)
       at.set(node, answer)
       return answer
     } catch (failure) {
@@ -91,25 +100,37 @@ export function createEntrance(
   async function commit(node: Node, { request, number, at }: Attempt, token: number, io: Io): Promise<Committed> {
     const first = at.get(node)
     // Where the reservation is not answered yet the commit travels behind it, on the same connection.
-    if (first === 'pending' || (first !== undefined && 'is' in first && first.is === 'mine')) {
+    if (first === 'pending' || isMine(first)) {
       return committed(await node.ask(COMMIT, [prefix + request.key], [request.id, String(number), String(token), String(request.ttlMs)], io))
     }
     if (first !== undefined && 'failure' in first) throw first.failure
     return { is: 'gone' }
   }
 
-  /** Resolves when the nodes that had granted have taken it back; those that have not answered are not waited for. */
+  async function undoWithin(attempt: Attempt, ms: number): Promise<void> {
+    const done = new AbortController()
+    await Promise.race([undo(attempt), sleep(systemClock, ms, { signal: done.signal, idle: true })])
+    done.abort()
+  }
+
+  /**
+   * Resolves when the nodes that had granted have taken it back; those that have not answered are not waited for. An id is
+   * barred only where a request of it may still be under way: on a healthy node nothing of a lost attempt remains.
+   */
   async function undo(attempt: Attempt): Promise<void> {
-    const { request, number, at } = attempt
-    const undone: Promise<void>[] = []
-    for (const [node, first] of at) {
-      const granted = first !== 'pending' && 'is' in first && first.is === 'mine'
-      const underWay = first === 'pending' || ('failure' in first && first.sent)
-      if (!granted && !underWay) continue
-      const taken = takeBack(node, prefix + request.key, [request.id, String(number), String(underWay ? LATE_REQUEST_MS : 0)])
-      if (granted && !node.silent()) undone.push(taken)
+    const waitedFor: Promise<void>[] = []
+    for (const [node, first] of attempt.at) {
+      const taken = undoAt(node, attempt)
+      if (isMine(first) && !node.silent()) waitedFor.push(taken)
     }
-    await Promise.all(undone)
+    await Promise.all(waitedFor)
+  }
+
+  async function undoAt(node: Node, { request, number, at, asked }: Attempt): Promise<void> {
+    await asked.get(node)?.catch(() => {})
+    const first = at.get(node)
+    const underWay = first !== undefined && first !== 'pending' && 'failure' in first && first.sent
+    if (underWay || isMine(first)) await takeBack(node, prefix + request.key, [request.id, String(number), String(underWay ? LATE_REQUEST_MS : 0)])
   }
 
   /** Never rejects: what the node has not heard is owed to it. */
@@ -141,6 +162,6 @@ function tokenFor({ request, at }: Attempt): number {
   })
 }
 
-function isMine(first: Reserved | 'pending' | object): first is Mine {
-  return first !== 'pending' && 'is' in first && first.is === 'mine'
+function isMine(first: First | undefined): first is Mine {
+  return first !== undefined && first !== 'pending' && 'is' in first && first.is === 'mine'
 }

@@ -22,8 +22,9 @@ export interface Node {
   readonly connection: RedisConnection
   /** It did not answer what it was asked last. */
   silent(): boolean
-  /** The run of the server (its run_id) that has all that it ever confirmed on disk; '' none. */
+  /** The run of the server (its run_id) that has forgotten nothing: it is old enough, or has on disk what it confirmed. '' none known. */
   trusted(): string
+  trust(run: string): void
   /** One script, one answer. @throws StoreUnavailableError | ConfigurationError */
   ask(script: RedisScript, keys: readonly string[], args: readonly string[], io: Io): Promise<unknown>
   /** True if this run of the server writes to disk before it confirms (append-only file, fsync always). Asked once for each run. */
@@ -84,6 +85,9 @@ export function createNode(connection: RedisConnection, index: number, timeoutMs
     connection,
     silent: () => silent,
     trusted: () => trusted,
+    trust(run) {
+      trusted = run
+    },
     async ask(script, keys, args, io) {
       const answer = await send(script, keys, args, io)
       if (debts.size > 0 && !paying) void pay()

@@ -29,7 +29,7 @@ export function openNodes(nodes: readonly (RedisLike | string)[] | string, timeo
 
 /** redlock://login@host:port,host:port/0 -> redis://login@host:port/0 for each. */
 function addressesOf(address: string): readonly string[] {
-  const match = /^redlock:\/\/(?:([^@/]*)@)?([^/?#]+)(\/\d+)?\/?$/.exec(address)
+  const match = /^redlock:\/\/(?:([^@/]*)@)?([^/?#@]+)(\/\d+)?\/?$/.exec(address)
   if (!match)
     throw new ConfigurationError(
       `The address of a redlock has the form ${FORM}, not "${address.startsWith(SCHEME) ? address.replace(/\/\/[^@]*@/, '//***@') : 'something else'}".`,

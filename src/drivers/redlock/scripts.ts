@@ -82,28 +82,33 @@ end
 
 local function left(lock) return exact(tonumber(lock.expires) - now) end
 
+-- A node that has started within maxTtl may have forgotten a ticket, and has no vote unless its run is trusted. Its uptime
+-- counts from the full second before it started, so a second is taken off; it is below zero where the clock was set back.
+local function voter(maxTtl, trusted)
+  local info = redis.call('INFO', 'server')
+  local run, uptime = string.match(info, 'run_id:(%w+)'), string.match(info, 'uptime_in_seconds:(-?%d+)')
+  return run == trusted or (uptime - 1) * 1000 > tonumber(maxTtl), run, uptime
+end
+
 local function view(lock)
   return lock.id, lock.token, lock.tokens, lock.holder, lock.meta, exact(now - lock.since), left(lock), lock['end'] or '0'
 end
 `
 
-/**
- * id attempt token tokens holder meta life ttl maxTtl trusted. With a token: refreshes the ticket, never adds one. A node
- * that has started within maxTtl may have forgotten a ticket, and grants nothing unless its run is trusted. Its uptime
- * counts from the full second before it started, so a second is taken off.
- */
+/** id attempt token tokens holder meta life ttl maxTtl trusted. With a token: refreshes the ticket, never adds one. */
 export const RESERVE = script(`${COMMON}
 local lock, was = load(KEYS[1])
 local id, attempt, token, tokens, holder, meta, life, ttl, maxTtl, trusted = unpack(ARGV)
 local kind, message = barred(lock, id, attempt)
 if kind then return cjson.encode({'barred', kind, message}) end
+local run = ''
 
 if lock.id ~= id then
   if token ~= '0' then return cjson.encode({'gone'}) end
   if lock.id and (lock.token ~= '0' or lock.id < id) then return cjson.encode({'taken', view(lock)}) end
-  local info = redis.call('INFO', 'server')
-  local run, uptime = string.match(info, 'run_id:(%w+)'), string.match(info, 'uptime_in_seconds:(%d+)')
-  if run ~= trusted and (uptime - 1) * 1000 <= tonumber(maxTtl) then return cjson.encode({'young', run, uptime}) end
+  local votes, uptime
+  votes, run, uptime = voter(maxTtl, trusted)
+  if not votes then return cjson.encode({'young', run, uptime}) end
   lock.id, lock.token, lock.tokens, lock.attempt = id, '0', tokens, attempt
   lock.holder, lock.meta, lock.since, lock.kept = holder, meta, exact(now), nil
   lock.expires, lock.life = exact(now + life), exact(life)
@@ -119,7 +124,7 @@ save(KEYS[1], lock, was)
 
 local last = tonumber(lock['end'] or '0')
 local others = lock.token ~= '0' and last == lock.token + lock.tokens and tonumber(lock.token) or last
-return cjson.encode({'mine', lock.token, whole(others), whole(last), whole(micros), left(lock)})
+return cjson.encode({'mine', lock.token, whole(others), whole(last), whole(micros), left(lock), run})
 `)
 
 /** id attempt token ttl */
@@ -157,6 +162,21 @@ for i, key in ipairs(KEYS) do
   end
 end
 return cjson.encode(answers)
+`)
+
+/** id token tokens holder meta ttl maxTtl trusted: a held ticket, put back on a node that has lost it. */
+export const ADOPT = script(`${COMMON}
+local lock, was = load(KEYS[1])
+local id, token, tokens, holder, meta, ttl, maxTtl, trusted = unpack(ARGV)
+if barred(lock, id, 0) or lock.id or tonumber(lock['end'] or '0') > token + tokens then return cjson.encode({'no'}) end
+local votes, run = voter(maxTtl, trusted)
+if not votes then return cjson.encode({'young', run}) end
+lock.id, lock.token, lock.tokens, lock.attempt = id, token, tokens, '0'
+lock.holder, lock.meta, lock.since = holder, meta, exact(now)
+lock.expires, lock.life = exact(now + ttl), exact(ttl)
+lock['end'] = whole(token + tokens)
+save(KEYS[1], lock, was)
+return cjson.encode({'ok'})
 `)
 
 /** id keep forbid */
