@@ -41,5 +41,10 @@ export function exitOf(error: unknown): number {
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (exitOf(error) === EXIT.internal) return `unexpected error, please report it: ${error.stack ?? error.message}`
-  return error.message.trim().replaceAll(/\s*\n\s*/g, ' ')
+  return brief(error)
+}
+
+/** What somebody else's error says, on one line. */
+export function brief(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).trim().replaceAll(/\s*\n\s*/g, ' ')
 }

@@ -6,6 +6,7 @@ import type { ChildProcess, StdioOptions } from 'node:child_process'
 import { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { hostClock, sleep, systemClock } from '../core/clock.ts'
+import { brief, CliError, EXIT } from './exit.ts'
 import { linesOf } from './lines.ts'
 
 export interface Guard {
@@ -35,7 +36,7 @@ const PROGRAM = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './guard
 /** A guard that somebody has stopped reads its last line when it is continued; nobody waits for that. */
 const LONGEST_FAREWELL_MS = 1_000
 
-/** Resolves when the guard is ready. @throws what kept it from starting */
+/** Resolves when the guard is ready. @throws CliError */
 export async function startGuard(options: GuardOptions): Promise<Guard> {
   let endsAt: number | null = null
   let wasAsked = false
@@ -108,7 +109,8 @@ function spawnGuard(options: GuardOptions, hear: (line: string) => void, onGone:
   const child = spawn(process.execPath, [PROGRAM, options.leads ? 'group' : 'tree', options.mark], { detached: true, stdio, env: guardEnvironment() })
   const [, , , news, command] = child.stdio
   return new Promise((resolve, reject) => {
-    child.on('error', reject)
+    const fail = (why: string): void => reject(new CliError(`the guard cannot be started: ${why}`, EXIT.internal))
+    child.on('error', error => fail(brief(error)))
     if (!(news instanceof Socket) || !(command instanceof Socket)) return
     // A guard that dies takes its pipes along; `gone` tells.
     news.on('error', () => {})
@@ -119,7 +121,7 @@ function spawnGuard(options: GuardOptions, hear: (line: string) => void, onGone:
       child.on('close', () => {
         settle()
         if (ready) onGone()
-        else reject(new Error('the guard ended before it was ready'))
+        else fail('it ended before it was ready')
       })
     })
     news.on(

@@ -7,35 +7,39 @@ import { Command, CommanderError, Option } from 'commander'
 import { CliError, EXIT } from './exit.ts'
 import { addLabLazily } from './lab.ts'
 import { countOption, durationOption, exitCodeOption, limitOption, metaOption, tokenOption, withStoreOptions } from './options.ts'
-import type { RunOptions } from './run.ts'
+import type { RunOptions } from './run-options.ts'
 import type { RevokeOptions, ShowOptions } from './show.ts'
 import type { TimelineOptions } from './timeline.ts'
 import type { WatchOptions } from './watch.ts'
 
 const RUN_HELP = `
-The command gets HOLDFAST_KEY, HOLDFAST_FENCING_TOKEN and HOLDFAST_STORE (without its password). It is run without a shell: for pipes and
-variables write  holdfast run KEY -- sh -c '...'
+The command runs without a shell; for pipes and variables write
+  holdfast run KEY -- sh -c '...'
+It gets HOLDFAST_KEY, HOLDFAST_FENCING_TOKEN, and HOLDFAST_STORE without its
+password. When the lock is lost it is stopped before another can hold it.
 
-Exit code: the command's own; 128 + n if signal n ended it; 75 not acquired; 76 lock lost, command stopped;
-69 store not reached; 64 wrong usage; 126 and 127 as a shell.
+Exit code: the command's own, 128 + n if signal n ended it; 75 not acquired;
+76 lock lost, command stopped; 69 store not reached; 64 wrong usage; 126 and
+127 as a shell.
 
 Examples:
-  holdfast run report -- ./make-report.sh             wait for ever, then run
-  holdfast run report -n -- ./make-report.sh          skip if somebody is at it
-  holdfast run report -w 30s -E 0 -- ./make-report.sh wait half a minute; not getting it is no failure
-  holdfast run nightly -n --min-hold 12h -- backup    at most once in 12 hours, over all machines
-  holdfast run gpu --limit 2 -- ./train.py            at most two at once`
+  holdfast run report -- ./report.sh               wait for ever, then run
+  holdfast run report -n -- ./report.sh            skip if somebody is at it
+  holdfast run report -w 30s -E 0 -- ./report.sh   half a minute, else never mind
+  holdfast run backup -n --min-hold 12h -- backup  at most once in 12 hours
+  holdfast run gpu --limit 2 -- ./train.py         at most two at once`
 
 const HELP = `
 Durations carry a unit: 500ms, 15s, 2m, 1h, 7d.
 
 Examples:
-  holdfast run deploy -- ./deploy.sh                  one at a time
-  holdfast ls                                         who holds what, who waits
-  holdfast inspect deploy && echo somebody deploys
+  holdfast run deploy -- ./deploy.sh         one at a time
+  holdfast ls                                who holds what, how many wait
+  holdfast inspect deploy && echo "not now"  exit code 0: held, 1: free
   holdfast revoke deploy --reason "stuck since noon"
 
-Without --store and HOLDFAST_STORE the locks are in a file of this machine: they exclude processes here and nobody elsewhere.`
+Without --store and HOLDFAST_STORE the locks are in a file of this machine:
+they exclude processes here and nobody elsewhere.`
 
 /** What the commands leave behind: the exit code, or what was wrong with the line. */
 interface Outcome {
@@ -55,8 +59,9 @@ function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Comma
   const run = program
     .command('run')
     .description('run a command while holding a lock')
+    .usage('[options] <key> -- <command...>')
     .argument('<key>', 'name of the lock')
-    .argument('<command...>', 'what to run, after --')
+    .argument('<command...>', 'what to run')
     .option('-n, --nonblock', 'do not wait: one attempt')
     .addOption(new Option('-w, --wait <duration>', 'wait no longer than this (default: for ever)').argParser(durationOption).conflicts('nonblock'))
     .option('-E, --conflict-exit-code <code>', 'exit code if the lock is not acquired (default: 75)', exitCodeOption)
@@ -76,7 +81,7 @@ function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Comma
 
   const ls = program
     .command('ls')
-    .description('list locks: who holds them, for how long, how many wait')
+    .description('list locks: who holds them, how many wait')
     .argument('[prefix]', 'only keys that begin so', '')
     .action(async (prefix: string, options: ShowOptions) => {
       outcome.exit = await (await import('./show.ts')).list(prefix, options)
@@ -104,7 +109,7 @@ function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Comma
 
   const revoke = program
     .command('revoke')
-    .description('end leases: their owners stop, and the lock is free when they have, or when their time runs out')
+    .description('make holders stop: free when they have, or when their time runs out')
     .argument('<key>', 'name of the lock')
     .requiredOption('--reason <text>', 'told to the owner')
     .option('--token <token>', 'only the ticket with this token', tokenOption)

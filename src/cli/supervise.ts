@@ -13,6 +13,7 @@ import type { Guard } from './guard-link.ts'
 import { isAlive, signalJob, terminateJob } from './job.ts'
 import type { Job } from './job.ts'
 import { stopTimes } from './stopping.ts'
+import { plain } from './text.ts'
 
 export interface Ended {
   readonly code: number | null
@@ -37,6 +38,8 @@ export interface Supervised {
   readonly graceMs: number
   /** Infinity: none. */
   readonly maxHoldMs: number
+  /** What an operator has said, if it was one. */
+  readonly revokedBecause: () => string | null
   /** Said as soon as the job is asked to end because of the lease. */
   readonly onLost: (why: string) => void
 }
@@ -49,7 +52,7 @@ const STOOD_STILL = 'holdfast itself stood still for too long'
 const LOOK_MS = { first: 5, most: 100 } as const
 
 export function supervise(supervised: Supervised): Supervision {
-  const { lease, child, job, guard, graceMs, maxHoldMs, onLost } = supervised
+  const { lease, child, job, guard, graceMs, maxHoldMs, revokedBecause, onLost } = supervised
   const clock = systemClock
   /** The window never goes beyond it, whatever is renewed. */
   const heldUntil = clock.now() + maxHoldMs
@@ -86,7 +89,7 @@ export function supervise(supervised: Supervised): Supervision {
   function whyLost(now: number, leftMs: number): string | null {
     if (guard.intervened) return STOOD_STILL
     const reason: unknown = lease.signal.reason
-    if (reason instanceof LeaseLostError) return because(reason)
+    if (reason instanceof LeaseLostError) return because(reason, revokedBecause())
     if (deadline - now > graceMs && leftMs > 0) return null
     if (heldUntil - now <= graceMs) return MAX_HOLD_OVER
     return `it could not be renewed, and is certain for only ${humanMs(Math.max(0, deadline - now))} more`
@@ -131,12 +134,15 @@ export function supervise(supervised: Supervised): Supervision {
   }
 }
 
-function because(error: LeaseLostError): string {
-  switch (error.reason) {
+/** Shorter than the library's message, which is meant for programmers. */
+function because({ reason }: LeaseLostError, revokedBecause: string | null): string {
+  switch (reason) {
     case 'revoked':
+      return `it was revoked (${plain(revokedBecause ?? 'no reason given')})`
     case 'gone':
+      return 'the store no longer knows of it'
     case 'store-regressed':
-      return error.message
+      return 'the store has gone back to an earlier state'
     case 'max-hold':
       return MAX_HOLD_OVER
     case 'expired':

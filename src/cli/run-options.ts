@@ -1,0 +1,61 @@
+/** The options of `holdfast run`, as far as they depend on each other. */
+import { humanMs, milliseconds } from '../core/duration.ts'
+import type { Duration } from '../core/duration.ts'
+import { ConfigurationError } from '../core/errors.ts'
+import { DEFAULT_TTL_MS } from '../core/settings.ts'
+import type { AcquireOptions } from '../core/types.ts'
+import { defaultGraceMs } from './stopping.ts'
+import type { StoreOptions } from './store.ts'
+
+export interface RunOptions extends StoreOptions {
+  /** One attempt. */
+  readonly nonblock?: boolean
+  readonly wait?: Duration
+  readonly conflictExitCode?: number
+  readonly ttl?: Duration
+  readonly minHold?: Duration
+  readonly maxHold?: Duration
+  readonly grace?: Duration
+  readonly shared?: boolean
+  readonly limit?: number
+  readonly holder?: string
+  readonly meta?: Readonly<Record<string, string>>
+  readonly json?: boolean
+}
+
+/** A grace as long as the time from one renewal to the next would end the command in quiet times. */
+export const LONGEST_GRACE = 2 / 3
+/** What is asked of the store, the wait apart. */
+export function wantedOf(options: RunOptions): Omit<AcquireOptions, 'wait' | 'mode' | 'limit'> & ({ mode: 'exclusive' | 'shared' } | { limit: number }) {
+  const { ttl, minHold, maxHold, meta, limit } = options
+  return {
+    ...(ttl !== undefined && { ttl }),
+    ...(minHold !== undefined && { minHold }),
+    ...(maxHold !== undefined && { maxHold }),
+    ...(meta !== undefined && { meta }),
+    ...(limit === undefined ? { mode: options.shared === true ? 'shared' : 'exclusive' } : { limit }),
+  }
+}
+
+/** Infinity: none. */
+export function maxHoldOf({ maxHold }: RunOptions): number {
+  return maxHold === undefined ? Infinity : milliseconds(maxHold, '--max-hold')
+}
+
+/** For how long a lease can be certain at most. */
+export function spanOf(options: RunOptions): number {
+  const ttlMs = options.ttl === undefined ? DEFAULT_TTL_MS : milliseconds(options.ttl, '--ttl')
+  return Math.min(ttlMs, maxHoldOf(options))
+}
+
+/** @throws ConfigurationError */
+export function graceOf(options: RunOptions): number {
+  const spanMs = spanOf(options)
+  if (options.grace === undefined) return defaultGraceMs(spanMs)
+  const graceMs = milliseconds(options.grace, '--grace', { min: 1 })
+  if (graceMs < spanMs * LONGEST_GRACE) return graceMs
+  const most = humanMs(spanMs * LONGEST_GRACE)
+  throw new ConfigurationError(
+    `--grace must be less than two thirds of --ttl and of --max-hold (${most}), not ${humanMs(graceMs)}: renewal begins when so much is left.`,
+  )
+}
