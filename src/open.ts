@@ -1,4 +1,5 @@
 /** From an address to locks. The driver, and the client package behind it, is loaded only when its scheme is asked for. */
+import { withoutPassword } from './core/address.ts'
 import { ConfigurationError } from './core/errors.ts'
 import type { Locks, LocksOptions } from './core/types.ts'
 import { createLocks } from './locks.ts'
@@ -75,9 +76,4 @@ async function storeAt(address: string, namespace: string | undefined): Promise<
     throw new ConfigurationError(`"${withoutPassword(address)}" is not an address of a store: it must begin with one of ${known}:`)
   }
   return factory(address, namespace === undefined ? {} : { namespace })
-}
-
-/** Addresses are shown to people; passwords are not. */
-export function withoutPassword(address: string): string {
-  return address.replace(/(\/\/[^/@]*?):[^/@]*@/g, '$1@')
 }
