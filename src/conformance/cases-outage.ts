@@ -59,7 +59,7 @@ export function outageCases(fair: Fair): Group {
             if (verb === 'enter') expiry ??= wait(ttl)
             return null
           })
-          const locks = await scene.locks({ fair, storeTimeout: scene.times.shortMs, faults: plan })
+          const locks = await scene.locks({ fair, storeTimeout: scene.times.callMs, faults: plan })
           const lease = await locks.acquire(KEY, { ttl, renew })
           set(() => HANG)
           await expiry
@@ -74,7 +74,7 @@ export function outageCases(fair: Fair): Group {
 
     test('a store that hangs is an outage, not contention: acquire rejects within its wait, try never answers null', [], async scene => {
       await withoutUnhandled(async () => {
-        const locks = await scene.locks({ fair, storeTimeout: scene.times.tinyMs, faults: () => HANG })
+        const locks = await scene.locks({ fair, storeTimeout: scene.times.callMs, faults: () => HANG })
         const waitMs = scene.times.shortMs
         const start = clock.now()
         await assert.rejects(locks.acquire(KEY, { wait: waitMs }), StoreUnavailableError)
@@ -88,7 +88,7 @@ export function outageCases(fair: Fair): Group {
     test('a release that is not answered is unconfirmed, does not reject, and is carried out later', [], async scene => {
       await withoutUnhandled(async () => {
         const { plan, set } = switchable()
-        const locks = await scene.locks({ fair, storeTimeout: scene.times.tinyMs, faults: plan })
+        const locks = await scene.locks({ fair, storeTimeout: scene.times.callMs, faults: plan })
         const store = await scene.store()
         const lease = await locks.acquire(KEY)
         set(verb => (verb === 'leave' ? { kind: 'lose-request' } : null))
@@ -102,7 +102,7 @@ export function outageCases(fair: Fair): Group {
     test('acquire outlives a lost reply, with one ticket that goes with its release', [], async scene => {
       const locks = await scene.locks({
         fair,
-        storeTimeout: scene.times.shortMs,
+        storeTimeout: scene.times.callMs,
         faults: (verb, count) => (verb === 'enter' && count === 0 ? { kind: 'lose-reply' } : null),
       })
       const lease = await locks.acquire(KEY, { wait: scene.times.patienceMs })
@@ -116,7 +116,7 @@ export function outageCases(fair: Fair): Group {
     test('one attempt whose reply was lost rejects, and leaves nothing locked', [], async scene => {
       const locks = await scene.locks({
         fair,
-        storeTimeout: scene.times.shortMs,
+        storeTimeout: scene.times.callMs,
         faults: (verb, count) => (verb === 'enter' && count === 0 ? { kind: 'lose-reply' } : null),
       })
       await assert.rejects(locks.tryAcquire(KEY), StoreUnavailableError)
@@ -154,8 +154,8 @@ export function outageCases(fair: Fair): Group {
     })
 
     test('a request that is carried out after its caller gave up holds the lock for nobody', [], async scene => {
-      const { shortMs, tinyMs } = scene.times
-      const locks = await scene.locks({ fair, storeTimeout: tinyMs, faults: verb => (verb === 'enter' ? { kind: 'delay-request', delayMs: shortMs } : null) })
+      const { shortMs, callMs } = scene.times
+      const locks = await scene.locks({ fair, storeTimeout: callMs, faults: verb => (verb === 'enter' ? { kind: 'delay-request', delayMs: shortMs } : null) })
       const store = await scene.store()
       await assert.rejects(locks.tryAcquire(KEY), StoreUnavailableError)
       await assert.rejects(locks.acquire(KEY, { wait: shortMs / 2 }), error => error instanceof StoreUnavailableError || error instanceof WaitTimeoutError)
@@ -196,18 +196,18 @@ export function outageCases(fair: Fair): Group {
 
     test('whatever is lost, late or repeated, one is inside at a time and nothing stays locked', [], async scene => {
       await withoutUnhandled(async () => {
-        const { tinyMs, shortMs } = scene.times
+        const { callMs, shortMs } = scene.times
         const kinds: readonly Fault[] = [
           { kind: 'lose-request' },
           { kind: 'lose-reply' },
-          { kind: 'delay-request', delayMs: tinyMs / 2 },
-          { kind: 'delay-request', delayMs: 2 * tinyMs },
-          { kind: 'delay-reply', delayMs: tinyMs / 2 },
+          { kind: 'delay-request', delayMs: callMs / 2 },
+          { kind: 'delay-request', delayMs: 2 * callMs },
+          { kind: 'delay-reply', delayMs: callMs / 2 },
           { kind: 'repeat' },
         ]
         // A fixed pattern, so that a failure comes again: every fifth call of each verb meets the next fault in the row.
         const faults: Plan = (verb, count) => (verb !== 'listen' && count % 5 === 3 ? (kinds[Math.floor(count / 5) % kinds.length] ?? null) : null)
-        const options = { fair, storeTimeout: tinyMs, ttl: 5 * shortMs, faults }
+        const options = { fair, storeTimeout: callMs, ttl: 5 * shortMs, faults }
         const processes = [await scene.locks(options), await scene.locks(options)]
         await crowd(scene, processes, 16)
       })

@@ -38,6 +38,8 @@ export interface Times {
   readonly steadyMs: number
   /** A life that outlasts the case. */
   readonly longMs: number
+  /** A deadline for calls that are going to meet a fault: short, but not too short for a server in good health. */
+  readonly callMs: number
   /** How long to look for what must come. */
   readonly patienceMs: number
   /** The case is given up after this. */
@@ -52,6 +54,7 @@ export function timesFor(traits: StoreTraits, hooks: Hooks = {}): Times {
     shortMs,
     steadyMs: Math.max(300, least),
     longMs: Math.max(60_000, 20 * least),
+    callMs: 50,
     patienceMs: hooks.patienceMs ?? 10_000 + 4 * shortMs,
     guardMs: 30_000 + 20 * shortMs,
   }
