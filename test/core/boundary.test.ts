@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { createLocks, ConfigurationError, duration, InvalidKeyError, open, UnsupportedError } from '../../src/index.ts'
 import { humanMs, milliseconds } from '../../src/core/duration.ts'
+import { withoutPassword } from '../../src/core/address.ts'
 import { normalKey } from '../../src/core/key.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
-import { withoutPassword } from '../../src/open.ts'
 
 describe('a duration', () => {
   test('is milliseconds, or text with its unit', () => {
