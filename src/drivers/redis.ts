@@ -12,13 +12,13 @@
 import { systemClock } from '../core/clock.ts'
 import type { Io, LockView, Renewal, RenewRequest, Store, StoreListener, StoreTraits } from '../store/contract.ts'
 import { connect } from './redis/clients.ts'
-import type { ClientPackage, RedisTls } from './redis/address.ts'
+import type { ClientPackage, RedisTls, SentinelLogin } from './redis/address.ts'
 import type { RedisLike } from './redis/links.ts'
 import { createSubscriber } from './redis/push.ts'
 import { cellOf, enterArguments, entryOf, lockOf, micros, newsOf, renewalsOf, wasOf } from './redis/records.ts'
 import { ENTER, LEAVE, LOOK, RENEW, REVOKE } from './redis/scripts.ts'
 
-export type { ClientPackage, RedisTls } from './redis/address.ts'
+export type { ClientPackage, RedisTls, SentinelLogin } from './redis/address.ts'
 export type { IoredisLike, NodeRedisLike, RedisLike } from './redis/links.ts'
 
 export interface RedisStoreOptions {
@@ -34,6 +34,8 @@ export interface RedisStoreOptions {
   readonly protocol?: 2 | 3
   /** For an address with TLS: an authority or a certificate of your own. */
   readonly tls?: RedisTls
+  /** For an address of Sentinels that want a password themselves. */
+  readonly sentinel?: SentinelLogin
 }
 
 const CLOCK_ERROR_MS = 10

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
+import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
@@ -9,7 +10,7 @@ import { ConfigurationError, StoreUnavailableError } from '../../src/core/errors
 import { redisStore } from '../../src/drivers/redis.ts'
 import { connect, script } from '../../src/drivers/redis/clients.ts'
 import type { Entry, Store, StoreListener, TicketRequest } from '../../src/store/contract.ts'
-import { freePort, redisServer } from '../support/redis-server.ts'
+import { freePort, redisSentinel, redisServer } from '../support/redis-server.ts'
 import type { RedisServer } from '../support/redis-server.ts'
 import { describeWithStore, memberUrls } from '../support/stores.ts'
 
@@ -359,6 +360,57 @@ describeWithStore('pair', 'a replica', () => {
       expect(error.ambiguous).toBe(false)
     }
   })
+})
+
+describe('Sentinel', () => {
+  for (const name of PACKAGES) {
+    test(`when the primary dies the replica is found, tokens grow, and pushes come again (${name})`, { timeout: 60_000 }, async () => {
+      const primary = closing(await redisServer())
+      const replica = closing(await redisServer('--replicaof', `127.0.0.1 ${primary.port}`, '--repl-diskless-sync-delay', '0'))
+      const sentinel = closing(await redisSentinel(primary))
+      await vi.waitFor(async () => expect(String(await replica.ask('info', 'replication'))).toContain('master_link_status:up'), { timeout: 20_000 })
+      await vi.waitFor(async () => expect(await sentinel.ask('sentinel', 'replicas', 'mymaster')).toHaveLength(1), { timeout: 20_000 })
+      const store = closing(redisStore(`redis+sentinel://127.0.0.1:${sentinel.port}/mymaster`, { package: name }))
+      const heard = ear()
+      await store.listen?.(heard)
+      const old = tokenOf(await store.enter(request('a', { ttlMs: 500 }), IO))
+      await primary.kill()
+      const first = request('a', { ttlMs: 60_000 })
+      const token = await vi.waitFor(async () => tokenOf(await store.enter(first, { timeoutMs: 1_000 })), { timeout: 30_000, interval: 200 })
+      expect(token).toBeGreaterThan(old)
+      await until(() => heard.gaps() > 0)
+      await vi.waitFor(async () => expect(await store.enter(first, IO)).toMatchObject({ status: 'holds' }), { timeout: 10_000, interval: 100 })
+      const next = tokenOf(await store.enter(request('a'), IO))
+      await store.leave({ key: 'a', id: first.id, keepMs: 0, forbidMs: 0 }, IO)
+      await until(() => heard.held.includes(next))
+    })
+  }
+})
+
+describe('a process that does not close its store', () => {
+  const program = `
+    import { redisStore } from 'DIST/drivers/redis.js'
+    const store = redisStore(process.argv[1], { package: process.argv[2] })
+    const id = String(Math.random()).padEnd(22, 'x').slice(0, 22)
+    await store.listen({ holds() {}, revoked() {}, gap() {} })
+    const io = { timeoutMs: 5000 }
+    await store.enter({ key: id, id, holder: 'test', mode: 'exclusive', limit: null, ttlMs: 1000, waiterTtlMs: 1000, queue: true, tokens: 1, meta: {} }, io)
+    await store.leave({ key: id, id, keepMs: 0, forbidMs: 0 }, io)
+    process.stdout.write('done')
+  `.replace('DIST', new URL('../../dist', import.meta.url).href)
+  for (const store of ['redis', 'cluster', 'sentinel']) {
+    describeWithStore(store, `on ${store}`, url => {
+      test.each(PACKAGES)('ends all the same (%s)', async name => {
+        const child = spawn(process.execPath, ['--input-type=module', '-e', program, url, name], { stdio: ['ignore', 'pipe', 'inherit'] })
+        const said: string[] = []
+        child.stdout.on('data', text => said.push(String(text)))
+        const timer = setTimeout(() => child.kill('SIGKILL'), 15_000)
+        const [code] = await once(child, 'close')
+        clearTimeout(timer)
+        expect({ code, said: said.join('') }).toEqual({ code: 0, said: 'done' })
+      })
+    })
+  }
 })
 
 describeWithStore('cluster', 'a cluster', url => {

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,17 +22,29 @@ export interface RedisServer {
 }
 
 export async function redisServer(...options: readonly string[]): Promise<RedisServer> {
+  return launch(options, 'Ready to accept connections')
+}
+
+/** One Sentinel, whose word is enough, over a primary that it calls mymaster. */
+export async function redisSentinel(primary: RedisServer): Promise<RedisServer> {
+  const settings = [`monitor mymaster 127.0.0.1 ${primary.port} 1`, 'down-after-milliseconds mymaster 500', 'failover-timeout mymaster 2000']
+  return launch(['--sentinel'], '+monitor', settings.map(line => `sentinel ${line}`).join('\n'))
+}
+
+async function launch(options: readonly string[], ready: string, config?: string): Promise<RedisServer> {
   const port = await freePort()
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-redis-'))
+  const file = join(directory, 'redis.conf')
+  writeFileSync(file, ['bind 127.0.0.1', `port ${port}`, `dir ${directory}`, config ?? 'save ""', ''].join('\n'))
   let child: ChildProcess | undefined
 
   async function start(): Promise<void> {
-    const server = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', directory, ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const server = spawn('redis-server', [file, ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
     child = server
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.once('exit', code => reject(new Error(`redis-server ended with ${code}`)))
-      server.stdout.on('data', text => String(text).includes('Ready to accept connections') && resolve())
+      server.stdout.on('data', text => String(text).includes(ready) && resolve())
     })
     server.removeAllListeners('exit')
   }

@@ -8,7 +8,8 @@
  * A client that we open is thrown away when its connection ends and a new one is made at the next call. It neither queues
  * commands nor sends them twice: a command that runs after its caller gave up would take a lock for nobody.
  */
-import { ConfigurationError } from '../../core/errors.ts'
+import { ConfigurationError, StoreUnavailableError } from '../../core/errors.ts'
+import { within } from './deadline.ts'
 import { linkOf, unref } from './links.ts'
 import type { Link } from './links.ts'
 
@@ -23,10 +24,17 @@ export interface RedisTls {
   readonly rejectUnauthorized?: boolean
 }
 
+/** What the Sentinels themselves want to know; user and password of the address are the server's. */
+export interface SentinelLogin {
+  readonly username?: string
+  readonly password?: string
+}
+
 export interface OpenOptions {
   readonly package?: ClientPackage
   readonly protocol?: 2 | 3
   readonly tls?: RedisTls
+  readonly sentinel?: SentinelLogin
 }
 
 export interface RedisAddress {
@@ -84,7 +92,7 @@ export function parseAddress(address: string): RedisAddress {
 /** Makes a client that is not connected yet. @throws ConfigurationError  no client package is installed */
 export async function dial(address: RedisAddress, options: OpenOptions): Promise<{ readonly link: Link; connect(): Promise<unknown> }> {
   const { name, module } = await installed(address, options.package)
-  const client = name === 'redis' ? nodeRedis(module, address, options) : ioredis(module, address, options)
+  const client = name !== 'redis' ? ioredis(module, address, options) : address.kind === 'cluster' ? nodeRedisCluster(module, address, options) : await nodeRedis(module, address, options)
   const link = linkOf(client)
   unref(client)
   let told: unknown
@@ -119,21 +127,58 @@ function ioredis(module: object, address: RedisAddress, options: OpenOptions): o
   }
   const common = { ...server, enableOfflineQueue: false, db: address.database }
   if (address.kind === 'single') return construct(module, 'Redis', { ...common, host, port })
-  const sentinels = { sentinels: address.hosts, name: address.name, sentinelRetryStrategy: null, sentinelCommandTimeout: CONNECT_MS, enableTLSForSentinelMode: address.tls }
+  const sentinels = { sentinels: address.hosts, name: address.name, sentinelRetryStrategy: null, sentinelCommandTimeout: SENTINEL_MS, enableTLSForSentinelMode: address.tls, ...defined({ sentinelUsername: options.sentinel?.username, sentinelPassword: options.sentinel?.password }) }
   return construct(module, 'Redis', { ...common, ...sentinels, ...(address.tls ? { sentinelTLS: { ...options.tls } } : {}) })
 }
 
-function nodeRedis(module: object, address: RedisAddress, options: OpenOptions): object {
-  const socket = { reconnectStrategy: false, connectTimeout: CONNECT_MS, ...(address.tls ? { tls: true, ...options.tls } : {}) }
+function nodeRedisSettings(address: RedisAddress, options: OpenOptions): { readonly common: object; readonly socket: object } {
   const common = { ...defined({ username: address.username, password: address.password, RESP: options.protocol }), disableOfflineQueue: true, maintNotifications: 'disabled' }
-  const [at = { host: 'localhost', port: 6_379 }] = address.hosts
-  if (address.kind === 'single') return made(module, 'createClient', { ...common, database: address.database, socket: { ...socket, ...at } })
-  if (address.kind === 'cluster') return made(module, 'createCluster', { rootNodes: address.hosts.map(place => ({ socket: { ...socket, ...place } })), defaults: { ...common, socket } })
-  const nodeClientOptions = { ...common, database: address.database, socket }
-  return made(module, 'createSentinel', { name: address.name, sentinelRootNodes: address.hosts, nodeClientOptions, ...defined({ RESP: options.protocol }), ...(address.tls ? { sentinelClientOptions: { socket } } : {}) })
+  return { common, socket: { reconnectStrategy: false, connectTimeout: CONNECT_MS, ...(address.tls ? { tls: true, ...options.tls } : {}) } }
+}
+
+function nodeRedisCluster(module: object, address: RedisAddress, options: OpenOptions): object {
+  const { common, socket } = nodeRedisSettings(address, options)
+  return made(module, 'createCluster', { rootNodes: address.hosts.map(place => ({ socket: { ...socket, ...place } })), defaults: { ...common, socket } })
+}
+
+async function nodeRedis(module: object, address: RedisAddress, options: OpenOptions): Promise<object> {
+  const { common, socket } = nodeRedisSettings(address, options)
+  const place = address.kind === 'sentinel' ? await primaryOf(module, address, options) : address.hosts[0]
+  return made(module, 'createClient', { ...common, database: address.database, socket: { ...socket, ...place } })
+}
+
+/**
+ * Where the primary is, by the first Sentinel that knows. The Sentinel client of node-redis keeps the process alive and does
+ * not tell when its subscriber was cut off; a client of ours goes with its connection anyway, and the next asks again.
+ */
+async function primaryOf(module: object, address: RedisAddress, options: OpenOptions): Promise<{ readonly host: string; readonly port: number }> {
+  const { socket } = nodeRedisSettings(address, options)
+  let failed: unknown
+  for (const sentinel of address.hosts) {
+    const client = made(module, 'createClient', { ...defined({ ...options.sentinel, RESP: options.protocol }), disableOfflineQueue: true, maintNotifications: 'disabled', socket: { ...socket, ...sentinel } })
+    const link = linkOf(client)
+    unref(client)
+    const late = (): StoreUnavailableError => new StoreUnavailableError(`The Sentinel ${sentinel.host}:${sentinel.port} did not answer within ${SENTINEL_MS} ms.`, { ambiguous: false })
+    const asked = async (): Promise<unknown> => {
+      await method(client, 'connect')
+      return link.send('sentinel', ['get-master-addr-by-name', address.name], undefined)
+    }
+    try {
+      const place = await within({ timeoutMs: SENTINEL_MS, idle: true }, asked(), late)
+      if (Array.isArray(place)) return { host: String(place[0]), port: Number(place[1]) }
+      failed = new ConfigurationError(`The Sentinel ${sentinel.host}:${sentinel.port} knows no primary called "${address.name}".`)
+    } catch (cause) {
+      failed = cause
+    } finally {
+      link.close()
+    }
+  }
+  throw failed
 }
 
 const CONNECT_MS = 5_000
+/** A Sentinel that hangs must leave time for the next. */
+const SENTINEL_MS = 1_000
 
 /** A certificate names hosts, not the addresses that they have. */
 function asItIs(host: string, callback: (error: null, host: string) => void): void {

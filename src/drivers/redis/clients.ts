@@ -11,6 +11,8 @@ import { StoreUnavailableError } from '../../core/errors.ts'
 import type { Io } from '../../store/contract.ts'
 import { dial, parseAddress } from './address.ts'
 import type { OpenOptions } from './address.ts'
+import { within } from './deadline.ts'
+import type { Deadline } from './deadline.ts'
 import { linkOf } from './links.ts'
 import type { Link, RedisLike, Twin } from './links.ts'
 import { failure, isMissingScript, isMoved } from './replies.ts'
@@ -60,7 +62,7 @@ export function connect(client: RedisLike | string, options: OpenOptions = {}): 
     return supply.link()
   }
 
-  async function opened(io: Io): Promise<Link> {
+  async function opened(io: Deadline): Promise<Link> {
     const link = ready()
     if (!(link instanceof Promise)) return link
     try {
@@ -142,7 +144,7 @@ export function connect(client: RedisLike | string, options: OpenOptions = {}): 
       }
     },
     async twin(timeoutMs) {
-      const link = await opened({ timeoutMs })
+      const link = await opened({ timeoutMs, idle: true })
       try {
         return await link.twin(timeoutMs)
       } catch (cause) {
@@ -253,25 +255,6 @@ function ofAddress(text: string, options: OpenOptions): Supply {
 }
 
 const CONNECT_MS = 5_000
-
-/** Settles as `promise` does, or rejects with what `late` gives at the deadline or the signal. A late rejection goes nowhere. */
-export function within<T>(io: Io, promise: Promise<T>, late: () => StoreUnavailableError): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const give = (act: () => void): void => {
-      timer.cancel()
-      io.signal?.removeEventListener('abort', expire)
-      act()
-    }
-    const expire = (): void => give(() => reject(late()))
-    const timer = systemClock.after(io.timeoutMs, expire)
-    io.signal?.addEventListener('abort', expire)
-    promise.then(
-      value => give(() => resolve(value)),
-      (cause: unknown) => give(() => reject(cause)),
-    )
-    if (io.signal?.aborted === true) expire()
-  })
-}
 
 /** Scripts answer with one text, which every client and protocol gives the same, but for those set to give bytes. */
 function plain(reply: unknown): string {

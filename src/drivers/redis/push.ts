@@ -7,7 +7,7 @@
 import { sleep, systemClock } from '../../core/clock.ts'
 import { StoreUnavailableError } from '../../core/errors.ts'
 import type { RedisConnection } from './clients.ts'
-import { within } from './clients.ts'
+import { within } from './deadline.ts'
 import type { Twin } from './links.ts'
 import { failure } from './replies.ts'
 
@@ -33,7 +33,7 @@ export function createSubscriber(connection: RedisConnection, channel: string, o
     const twin = await connection.twin(CALL_MS)
     const late = (): StoreUnavailableError => new StoreUnavailableError(`${connection.where} did not answer SUBSCRIBE within ${CALL_MS} ms.`)
     try {
-      await within({ timeoutMs: CALL_MS }, twin.subscribe(channel, on.message), late)
+      await within({ timeoutMs: CALL_MS, idle: true }, twin.subscribe(channel, on.message), late)
       if (closing.signal.aborted) throw new StoreUnavailableError('The subscriber was closed.', { ambiguous: false })
       return twin
     } catch (cause) {
@@ -51,7 +51,7 @@ export function createSubscriber(connection: RedisConnection, channel: string, o
       await Promise.race([ended, closed, sleep(systemClock, PING_EVERY_MS, { idle: true, signal: closing.signal })])
       if (!alive || closing.signal.aborted) return
       const late = (): StoreUnavailableError => new StoreUnavailableError(`${connection.where} did not answer PING.`)
-      alive = await within({ timeoutMs: CALL_MS }, twin.ping(), late).then(
+      alive = await within({ timeoutMs: CALL_MS, idle: true }, twin.ping(), late).then(
         () => alive,
         () => false,
       )
@@ -84,7 +84,9 @@ export function createSubscriber(connection: RedisConnection, channel: string, o
       return started
     },
     start() {
-      starting ??= subscribe().then(
+      const late = (): StoreUnavailableError => new StoreUnavailableError(`${connection.where} could not be subscribed to within ${2 * CALL_MS} ms.`)
+      // The first time somebody waits for it, so it keeps the process alive; afterwards it goes on in the background, which must not.
+      starting ??= within({ timeoutMs: 2 * CALL_MS }, subscribe(), late).then(
         twin => {
           started = true
           void keep(twin)
