@@ -1,19 +1,20 @@
 /**
  * Plays one story twice, on the store and on the rule's own transitions, and compares every answer.
  *
- * Tokens are compared by their order: the store may make them of another clock. Where the store's clock cannot be moved,
- * no command is given while something is about to expire: the player waits until it surely has. A call that takes longer
- * than the margin leaves open on which side it fell, and so ends the story without a verdict.
+ * Where the store's clock cannot be moved, no command is given while something is about to expire: the player waits until
+ * it surely has. A call that takes longer than the margin leaves open on which side it fell, and so ends the story without
+ * a verdict.
  */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Entry, Io, LeaveRequest, LockView, Renewal, RenewRequest, Store, StoreTraits, TicketRequest } from '../../src/store/contract.ts'
+import type { Io, LeaveRequest, Renewal, RenewRequest, Store, TicketRequest } from '../../src/store/contract.ts'
 import * as rule from '../../src/store/queue.ts'
 import type { Now, Queue, Step } from '../../src/store/queue.ts'
 import { KEYS } from './commands.ts'
 import type { Command, Life, Person, Story } from './commands.ts'
 import type { ManualClock } from './manual-clock.ts'
+import { createComparer, createTokens } from './same.ts'
 
 const IO: Io = { timeoutMs: 5_000 }
 
@@ -86,7 +87,7 @@ async function compare(story: Story, stage: Stage): Promise<void> {
   const lives: Readonly<Record<Life, number>> = { short: shortMs, double: 2 * shortMs, long: 3_600_000 }
 
   const nowMs = (): number => clock?.now() ?? performance.now()
-  const toleranceMs = clock ? 0 : 2 * marginMs + traits.clockErrorMs
+  const same = createComparer(tokens, clock ? 0 : 2 * marginMs + traits.clockErrorMs)
 
   async function apply<Answer>(key: string, transition: (queue: Queue, now: Now) => Step<Answer>, now: Now): Promise<Answer> {
     const step = transition(queues.get(key) ?? rule.EMPTY, now)
@@ -127,7 +128,7 @@ async function compare(story: Story, stage: Stage): Promise<void> {
       const asked = traits.queue ? request : { ...request, queue: false }
       const expected = await apply(request.key, (queue, at) => rule.enter(queue, asked, at), now)
       const actual = await timed(() => store.enter(request.token === undefined ? request : { ...request, token: tokens.real(request.key, request.token) }, IO))
-      sameEntry(request.key, actual, expected)
+      same.entry(request.key, actual, expected)
     } else if (message.verb === 'renew') {
       // Only what holds is ever renewed, and a ticket that holds never waits again.
       const request = message.request.filter(each => !isWaiting(each.key, each.id))
@@ -135,7 +136,7 @@ async function compare(story: Story, stage: Stage): Promise<void> {
       for (const each of request) expected.push(await apply(each.key, (queue, at) => rule.renew(queue, each, at), now))
       const actual = await timed(() => message.store.renew(request, IO))
       assert.equal(actual.length, expected.length)
-      for (const [index, want] of expected.entries()) sameRenewal(actual[index], want)
+      for (const [index, want] of expected.entries()) same.renewal(actual[index], want)
     } else {
       const { request, store } = message
       const expected = await apply(request.key, (queue, at) => rule.leave(queue, request, at), now)
@@ -147,55 +148,6 @@ async function compare(story: Story, stage: Stage): Promise<void> {
       if (own) setOf(owed, key).delete(own.token)
       for (const [token, revoked] of everRevoked.get(key) ?? []) if (revoked === id) everRevoked.get(key)?.set(token, null)
     }
-  }
-
-  function sameEntry(key: string, actual: Entry, expected: Entry): void {
-    assert.equal(actual.status, expected.status, `enter answered ${JSON.stringify(actual)}; the rule says ${JSON.stringify(expected)}`)
-    if ('token' in expected && 'token' in actual) {
-      tokens.same(key, actual.token, expected.token)
-      sameMs('leftMs', actual.leftMs, expected.leftMs)
-    }
-    if (expected.status === 'holds' && actual.status === 'holds') assert.equal(actual.waiters, expected.waiters, 'waiters')
-    if (expected.status === 'waits' && actual.status === 'waits') assert.equal(actual.ahead, expected.ahead, 'ahead')
-    if (expected.status === 'forbidden' && actual.status === 'forbidden') assert.equal(actual.reason, expected.reason, 'reason')
-    if (expected.status === 'refused' && actual.status === 'refused') sameTickets(key, actual.holders, expected.holders)
-    if ('retryMs' in expected && 'retryMs' in actual) {
-      assert.ok(actual.retryMs >= 0 && actual.retryMs <= expected.retryMs + toleranceMs, `retryMs is ${actual.retryMs}, but ${expected.retryMs} by the rule`)
-    }
-  }
-
-  function sameRenewal(actual: Renewal | undefined, expected: Renewal): void {
-    assert.equal(actual?.status, expected.status, `renew answered ${JSON.stringify(actual)}; the rule says ${JSON.stringify(expected)}`)
-    if (expected.status === 'held' && actual?.status === 'held') {
-      sameMs('leftMs', actual.leftMs, expected.leftMs)
-      assert.equal(actual.waiters, expected.waiters, 'waiters')
-    }
-    if (expected.status === 'lost' && actual?.status === 'lost') assert.equal(actual.reason, expected.reason, 'reason')
-  }
-
-  function sameView(key: string, actual: LockView | null, expected: LockView | null): void {
-    if (actual === null || expected === null) return assert.equal(actual, expected)
-    assert.equal(actual.key, expected.key)
-    sameTickets(key, actual.holders, expected.holders)
-    sameTickets(key, actual.waiters, expected.waiters)
-  }
-
-  function sameTickets(key: string, actual: LockView['holders'], expected: LockView['holders']): void {
-    const plain = (tickets: LockView['holders']): unknown =>
-      tickets.map(({ holder, mode, limit, tokens: size, meta }) => ({ holder, mode, limit, size, meta: { ...meta } }))
-    assert.deepEqual(plain(actual), plain(expected))
-    for (const [index, want] of expected.entries()) {
-      const got = actual[index]
-      if (!got) continue
-      tokens.same(key, got.token, want.token)
-      sameMs('leftMs', got.leftMs, want.leftMs)
-      if (clock) assert.equal(got.sinceMs, want.sinceMs, 'sinceMs')
-      else assert.ok(got.sinceMs >= 0, `sinceMs is ${got.sinceMs}`)
-    }
-  }
-
-  function sameMs(what: string, actual: number, expected: number): void {
-    assert.ok(Math.abs(actual - expected) <= toleranceMs, `${what} is ${actual}, but ${expected} by the rule`)
   }
 
   async function perform(command: Command): Promise<void> {
@@ -250,13 +202,13 @@ async function compare(story: Story, stage: Stage): Promise<void> {
       const key = keys[command.key] ?? run
       const now = await settledNow()
       const expected = rule.view(key, queues.get(key) ?? rule.EMPTY, now)
-      sameView(key, await timed(() => stores[1].inspect(key, IO)), expected)
+      same.view(key, await timed(() => stores[1].inspect(key, IO)), expected)
     } else if (command.do === 'list') {
       const now = await settledNow()
       const expected = keys.flatMap(key => rule.view(key, queues.get(key) ?? rule.EMPTY, now) ?? [])
       const actual = await timed(() => all(stores[0].list(`${run}:`, IO)))
       assert.deepEqual(actual.map(lock => lock.key).toSorted(), expected.map(lock => lock.key).toSorted())
-      for (const want of expected) sameView(want.key, actual.find(lock => lock.key === want.key) ?? null, want)
+      for (const want of expected) same.view(want.key, actual.find(lock => lock.key === want.key) ?? null, want)
     } else if (command.do === 'repeat') {
       const message = sent[command.back]
       if (message) await carryOut(message)
@@ -352,29 +304,6 @@ async function compare(story: Story, stage: Stage): Promise<void> {
   // Leave nothing behind that later stories would have to wade through.
   if (!clock)
     await Promise.all(people.filter(person => person.id !== '').map(person => stores[0].leave({ key: person.name, id: person.id, keepMs: 0, forbidMs: 0 }, IO)))
-}
-
-/** The store's tokens by the model's: one to one, and in the same order. */
-function createTokens(traits: StoreTraits) {
-  const reals = new Map<string, Map<number, number>>()
-  const of = (key: string): Map<number, number> => {
-    const found = reals.get(key) ?? new Map<number, number>()
-    reals.set(key, found)
-    return found
-  }
-  return {
-    /** 0 for one that the store has never told. */
-    real: (key: string, token: number): number => of(key).get(token) ?? 0,
-    same(key: string, actual: number, expected: number): void {
-      if (!traits.fencing) return assert.equal(actual, 0, 'a store without fencing gives no tokens')
-      const known = of(key).get(expected)
-      if (known !== undefined) return assert.equal(actual, known, 'the token of a ticket changed')
-      for (const [model, real] of of(key)) {
-        assert.ok(model < expected === real < actual && real !== actual, `token ${actual} is not in the order of the queue`)
-      }
-      of(key).set(expected, actual)
-    },
-  }
 }
 
 function setOf(sets: Map<string, Set<number>>, key: string): Set<number> {
