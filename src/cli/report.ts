@@ -1,4 +1,6 @@
 /** What `holdfast run` says besides the command's own output: short lines on stderr, or the same as JSON lines. */
+import { json } from './text.ts'
+
 export interface Reporter {
   /** `event` names it for programs; details go into the JSON line only. */
   say(event: string, text: string, details?: Readonly<Record<string, unknown>>): void
@@ -9,7 +11,7 @@ export interface Reporter {
 export function createReporter(options: { readonly json: boolean }): Reporter {
   const line = (text: string): void => void process.stderr.write(`${text}\n`)
   const note: Reporter['note'] = (event, details) => {
-    if (options.json) line(JSON.stringify({ event, ...details }))
+    if (options.json) line(json({ event, ...details }))
   }
   return {
     note,

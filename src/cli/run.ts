@@ -100,14 +100,16 @@ async function runUnder(locks: Locks, lease: Lease, run: Run): Promise<Ended> {
     wake = supervision.wake
     const ended = await supervision.ended
     if (ended.lost !== null || guard.started) return ended
+    throw tooLate(run.key)
+  } catch (error) {
+    throw error instanceof LeaseLostError ? tooLate(run.key) : error
   } finally {
     await guard.finish()
   }
-  throw new LeaseLostError(`The lease of "${run.key}" had too little time left for the command to start.`, {
-    key: run.key,
-    token: lease.token,
-    reason: 'expired',
-  })
+}
+
+function tooLate(key: string): CliError {
+  return new CliError(`lost "${key}" before the command could start; where machine or store are slow a longer --ttl helps`, EXIT.lost)
 }
 
 interface Kind {

@@ -5,7 +5,7 @@ import type { LockView, TicketView } from '../store/contract.ts'
 import { EXIT } from './exit.ts'
 import { withStore } from './store.ts'
 import type { StoreOptions } from './store.ts'
-import { hasEmphasis, plain, table } from './text.ts'
+import { hasEmphasis, json, plain, table } from './text.ts'
 
 export interface ShowOptions extends StoreOptions {
   readonly json?: boolean
@@ -24,7 +24,7 @@ export function list(prefix: string, options: ShowOptions): Promise<number> {
   return withStore(options, async locks => {
     const views: LockView[] = []
     for await (const view of locks.list(prefix)) views.push(view)
-    if (options.json === true) print(JSON.stringify(views, null, 2))
+    if (options.json === true) print(json(views, 2))
     else if (views.length > 0) print(table(HEADS, views.flatMap(rowsOf), { bold: hasEmphasis(process.stdout) }))
     else if (process.stdout.isTTY) process.stderr.write('holdfast: nothing is locked\n')
     return EXIT.ok
@@ -52,7 +52,7 @@ export function inspect(key: string, options: ShowOptions): Promise<number> {
     const view = await locks.inspect(normal)
     const { holders = [], waiters = [] } = view ?? {}
     const held = holders.length > 0
-    if (options.json === true) print(JSON.stringify({ key: normal, held, token: view?.token ?? null, holders, waiters }, null, 2))
+    if (options.json === true) print(json({ key: normal, held, token: view?.token ?? null, holders, waiters }, 2))
     else
       print(
         [
@@ -73,10 +73,10 @@ function described(verb: string, ticket: TicketView): string {
 
 export function revoke(key: string, options: RevokeOptions): Promise<number> {
   const normal = normalKey(key)
-  const { reason, token, all, now = false, json } = options
+  const { reason, token, all, now = false } = options
   return withStore(options, async locks => {
     const revoked = await locks.revoke(normal, { reason, now, tickets: token ?? (all === true ? 'all' : 'holders') })
-    if (json === true) print(JSON.stringify({ key: normal, revoked }))
+    if (options.json === true) print(json({ key: normal, revoked }))
     else
       print(
         revoked === 0

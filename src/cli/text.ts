@@ -19,6 +19,11 @@ export function heldBy(holders: readonly TicketView[]): string {
   return `held by ${plain(first.holder)} for ${humanMs(first.sinceMs)}${more}`
 }
 
+/** JSON for programs, with whole milliseconds. */
+export function json(value: unknown, indent = 0): string {
+  return JSON.stringify(value, (name, field: unknown) => (name.endsWith('Ms') && typeof field === 'number' ? Math.round(field) : field), indent)
+}
+
 /** Columns under their heads, two blanks between. */
 export function table(heads: readonly string[], rows: readonly (readonly string[])[], options: { readonly bold: boolean }): string {
   const widths = heads.map((head, column) => Math.max(width(head), ...rows.map(row => width(row[column] ?? ''))))

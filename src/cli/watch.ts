@@ -11,7 +11,7 @@ import type { LockView, TicketView } from '../store/contract.ts'
 import { EXIT, messageOf } from './exit.ts'
 import { withStore } from './store.ts'
 import type { StoreOptions } from './store.ts'
-import { plain } from './text.ts'
+import { json, plain } from './text.ts'
 
 export interface WatchOptions extends StoreOptions {
   readonly json?: boolean
@@ -88,7 +88,7 @@ function changeOf(key: string, change: Change['change'], { holder, token, sinceM
 function print(change: Change, options: WatchOptions): void {
   const at = new Date(systemClock.wall())
   if (options.json === true) {
-    process.stdout.write(`${JSON.stringify({ at: at.toISOString(), ...change })}\n`)
+    process.stdout.write(`${json({ at: at.toISOString(), ...change })}\n`)
     return
   }
   const time = at.toTimeString().slice(0, 8)
