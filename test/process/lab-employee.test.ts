@@ -136,7 +136,9 @@ test('Ctrl-C prints what has been measured, judges nothing, and leaves neither p
       if (seen.includes('row lock')) resolve()
     })
   })
-  await started
+  // Whatever ends it earlier must fail the test, not make it wait.
+  await Promise.race([started, running.finished])
+  expect(seen).toContain('row lock')
   const directory = /sqlite:(\S+)\/locks\.db/.exec(seen)?.[1] ?? ''
   expect(existsSync(directory)).toBe(true)
   await new Promise(resolve => setTimeout(resolve, 1_500))
