@@ -310,7 +310,8 @@ async function enterOnce(core: Core, wanted: Wanted, attempt: Attempt, queue: bo
   if (!outcome.ok) {
     if (outcome.ambiguous) attempt.unanswered = true
     core.events.emit({ type: 'store-error', verb: 'enter', cause: outcome.error })
-  } else if (outcome.value.status === 'refused' || outcome.value.status === 'gone' || outcome.value.status === 'forbidden') {
+  } else if (outcome.value.status === 'refused' || outcome.value.status === 'gone' || (outcome.value.status === 'forbidden' && outcome.value.reason === 'left')) {
+    // Not so a revoked one: if it holds, it stands there until its owner leaves.
     attempt.sent = attempt.unanswered
   }
   return outcome

@@ -18,7 +18,7 @@ async function replay(seed: number): Promise<boolean> {
   for (const line of outcome.trace.slice(-Number(values.lines))) console.log(line)
   console.log(`seed ${seed}: ${outcome.violation ?? 'nothing went wrong'}`)
   console.log(
-    `${outcome.events} events, ${outcome.grants} grants, hash ${outcome.hash}${again.hash === outcome.hash ? '' : `, but ${again.hash} the second time: not a function of its seed`}`,
+    `${outcome.events} events, hash ${outcome.hash}${again.hash === outcome.hash ? '' : `, but ${again.hash} the second time: not a function of its seed`}`,
   )
   return outcome.violation === null && again.hash === outcome.hash
 }
@@ -26,13 +26,13 @@ async function replay(seed: number): Promise<boolean> {
 async function many(from: number, count: number): Promise<boolean> {
   const began = performance.now()
   let events = 0
-  let grants = 0
+  const tally = new Map<string, number>()
   let failed = 0
   let told = began
   for (let seed = from; seed < from + count; seed += 1) {
     const outcome = await simulate(seed)
     events += outcome.events
-    grants += outcome.grants
+    for (const [kind, count] of outcome.tally) tally.set(kind, (tally.get(kind) ?? 0) + count)
     if (outcome.violation !== null) {
       failed += 1
       if (!values['keep-going']) return replay(seed)
@@ -41,11 +41,10 @@ async function many(from: number, count: number): Promise<boolean> {
     if (performance.now() - told > 5_000 || seed === from + count - 1) {
       told = performance.now()
       const done = seed - from + 1
-      console.log(
-        `${done} seeds, ${failed} failed, ${Math.round(done / ((told - began) / 1_000))} seeds a second, ${Math.round(events / done)} events and ${Math.round(grants / done)} grants a seed`,
-      )
+      console.log(`${done} seeds, ${failed} failed, ${Math.round(done / ((told - began) / 1_000))} seeds a second, ${Math.round(events / done)} events a seed`)
     }
   }
+  console.log([...tally].map(([kind, count]) => `${kind}: ${count}`).join(', '))
   return failed === 0
 }
 

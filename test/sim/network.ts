@@ -6,9 +6,10 @@
  * until the link heals. The store may be down, and come back with its memory. The caller learns at its deadline that it has
  * learned nothing, as from a driver that keeps the contract; some calls hang for good, as from one that does not.
  *
- * Nothing is repeated once it was answered: no client sends again what it has the answer of.
+ * A first enter is not carried out again once it was answered: no client sends again what it has the answer of.
  */
-import type { Entry, Io, LockView, Renewal, Store, StoreListener } from '../../src/store/contract.ts'
+import type { Timer } from '../../src/core/clock.ts'
+import type { Entry, Io, LockView, Renewal, Store, StoreListener, TicketView } from '../../src/store/contract.ts'
 import type { Modules } from './modules.ts'
 import type { Process, World } from './world.ts'
 
@@ -44,14 +45,14 @@ export interface NetworkObserver {
 export interface Network {
   connect(process: Process): Store
   seen(key: string): Seen | undefined
+  /** Those that live now, with what they have left now. */
+  tickets(key: string): readonly TicketView[]
   cut(process: Process): void
   heal(process: Process): void
   down(): void
   up(): void
   /** From now on: `calm` for none of it. */
   weather(next: Weather): void
-  /** Ids that came back because a request was carried out again after its answer had arrived: nobody promises anything about them. */
-  readonly revenants: ReadonlySet<string>
   /** At the end of all: nobody holds the key and nobody waits. */
   mustBeEmpty(key: string): Promise<void>
 }
@@ -66,18 +67,12 @@ interface Link {
   readonly entering: Map<string, number>
 }
 
-interface Request {
-  /** The caller has its answer. */
-  answered: boolean
-}
-
 export function createNetwork(world: World, modules: Modules, first: Weather, observer: NetworkObserver): Network {
   const { chance } = world
   const inner = modules.memoryStore({ clock: world.storeClock })
   const links = new Map<Process, Link>()
   const views = new Map<string, Seen>()
   const left = new Set<string>()
-  const revenants = new Set<string>()
   let weather = first
   let isDown = false
 
@@ -100,19 +95,21 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
     link.stuck.push(() => arrive(link, what, task))
   }
 
-  function call<T>(link: Link, what: string, io: Io, execute: (request: Request) => Promise<T>): Promise<T> {
+  function call<T extends Answer>(link: Link, what: string, io: Io, execute: () => Promise<T>, once = false): Promise<T> {
     const { process } = link
     return new Promise<T>((resolve, reject) => {
-      const request: Request = { answered: false }
+      let answered = false
       let open = true
+      let deadline: Timer | undefined
       const settle = (how: () => void): void => {
         if (!open) return
         open = false
+        deadline?.cancel()
         how()
       }
       const fail = (message: string, ambiguous: boolean): void => settle(() => reject(new modules.StoreUnavailableError(message, { ambiguous })))
       if (link.closed) return fail('closed', false)
-      if (!chance.of(weather.hang)) process.clock.after(io.timeoutMs, () => fail(`no answer within ${io.timeoutMs} ms`, true))
+      if (!chance.of(weather.hang)) deadline = process.clock.after(io.timeoutMs, () => fail(`no answer within ${io.timeoutMs} ms`, true))
       if ((isDown || link.cut) && chance.of(0.5)) return process.receive(latency(), () => fail('connection refused', false))
       if (chance.of(weather.loseRequest)) return world.note(`${what} is lost`)
       const copies = chance.of(weather.repeat) ? 2 : 1
@@ -122,10 +119,11 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
       }
 
       async function carryOut(): Promise<void> {
+        if (once && answered) return
         let answer: () => void
         let shown: string
         try {
-          const value = await execute(request)
+          const value = await execute()
           shown = show(value)
           answer = () => resolve(value)
         } catch (error) {
@@ -136,7 +134,7 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
         if (link.cut || chance.of(weather.loseReply)) return
         process.receive(latency(), () => {
           if (!open) return
-          request.answered = true
+          answered = true
           world.note(`${what} answered`)
           settle(answer)
         })
@@ -173,15 +171,14 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
         refuseTwo('enter', asked.id)
         link.entering.set(asked.id, world.now + io.timeoutMs / process.rate)
         try {
-          return await call(link, what, io, async request => {
+          const execute = async (): Promise<Entry> => {
             const entry = await inner.enter(asked, io)
-            if (left.has(asked.id) && isIn(entry)) {
-              if (request.answered) revenants.add(asked.id)
-              else world.fail(`ghost grant: ${asked.id} came back to "${asked.key}" (${entry.status}) after its owner had left for good`)
-            }
+            if (left.has(asked.id) && isIn(entry))
+              world.fail(`ghost grant: ${asked.id} came back to "${asked.key}" (${entry.status}) after its owner had left for good`)
             await look(asked.key)
             return entry
-          })
+          }
+          return await call(link, what, io, execute, asked.token === undefined)
         } finally {
           link.entering.delete(asked.id)
         }
@@ -227,9 +224,9 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
       },
       revoke: (key, asked, io) =>
         call(link, `${process.name} revoke ${key} ${asked.tickets}${asked.now ? ' now' : ''}`, io, async () => {
-          const before = views.get(key)?.view
+          const { holders = [], waiters = [] } = views.get(key)?.view ?? {}
           const count = await inner.revoke(key, asked, io)
-          if (asked.now && before) observer.taken(key, before.token)
+          if (asked.now) observer.taken(key, Math.max(0, ...[...holders, ...waiters].map(ticket => ticket.token + ticket.tokens - 1)))
           await look(key)
           return count
         }),
@@ -246,8 +243,13 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
 
   return {
     connect,
-    revenants,
     seen: key => views.get(key),
+    tickets(key) {
+      const { at = 0, view = null } = views.get(key) ?? {}
+      return [...(view?.holders ?? []), ...(view?.waiters ?? [])]
+        .map(ticket => ({ ...ticket, leftMs: at + ticket.leftMs - world.now }))
+        .filter(ticket => ticket.leftMs > 0)
+    },
     cut(process) {
       linkOf(process).cut = true
       world.note(`${process.name} is cut off`)
@@ -289,6 +291,22 @@ export function short(token: number): string {
   return String(token - EARLIEST_TOKEN)
 }
 
-function show(value: unknown): string {
-  return JSON.stringify(value, (name, inner: unknown) => (name === 'token' && typeof inner === 'number' ? inner - EARLIEST_TOKEN : inner)) ?? 'done'
+type Answer = Entry | Renewal | readonly Renewal[] | { readonly was: string } | number | LockView | AsyncDisposable | null
+
+function show(answer: Answer): string {
+  if (typeof answer !== 'object' || answer === null) return String(answer)
+  if (isList(answer)) return answer.map(show).join(', ')
+  if ('was' in answer) return answer.was
+  if ('holders' in answer && 'waiters' in answer) return `${answer.holders.length} hold, ${answer.waiters.length} wait`
+  if (!('status' in answer)) return 'done'
+  if (answer.status === 'held') return `held for ${answer.leftMs.toFixed(3)}, ${answer.waiters} wait`
+  if (answer.status === 'holds') return `holds ${short(answer.token)} for ${answer.leftMs.toFixed(3)}, ${answer.waiters} wait`
+  if (answer.status === 'waits')
+    return `waits ${short(answer.token)} for ${answer.leftMs.toFixed(3)} behind ${answer.ahead}, again in ${answer.retryMs.toFixed(3)}`
+  if (answer.status === 'refused') return `refused behind ${answer.holders.map(({ holder }) => holder).join(' ')}`
+  return 'reason' in answer ? `${answer.status} ${answer.reason}` : answer.status
+}
+
+function isList(answer: Answer): answer is readonly Renewal[] {
+  return Array.isArray(answer)
 }

@@ -6,9 +6,10 @@
  * - the rule: an exclusive lease is alone; a shared one with limit n has fewer than n before it;
  * - its ticket is still among the store's holders, so the signal came before the window closed;
  * - the window never shrinks, and ends at maxHold; lost is final; whose window has closed has its signal, unless it is paused;
- * - tokens grow in the order of the grants; minHold is kept; a pass inside a process is within its bounds.
+ * - tokens grow in the order of the grants; minHold is kept; a pass inside a process is within its bounds;
+ * - while nothing is wrong with the network, who is let in starts at once.
  */
-import type { Lease, LeaseSet, LockEvent } from '../../src/core/types.ts'
+import type { Lease, LeaseSet, LockEvent, Locks } from '../../src/core/types.ts'
 import { short } from './network.ts'
 import type { Seen } from './network.ts'
 import type { Process, World } from './world.ts'
@@ -28,11 +29,13 @@ export interface Oracle {
   began(process: Process, lease: Lease | LeaseSet, terms: Terms): void
   /** The task is done with it. */
   ended(lease: Lease | LeaseSet): void
-  acquired(process: Process, event: Extract<LockEvent, { type: 'acquired' }>): void
+  /** Looks at what the locks of a process tell. */
+  watch(process: Process, locks: Locks): void
   /** Tickets up to this token may have been taken from their owners by force: that breaks exclusion by design. */
   taken(key: string, upTo: number): void
   check(ran: Process | null): void
-  readonly grants: number
+  /** How often each kind of event of the library came. */
+  readonly tally: ReadonlyMap<string, number>
 }
 
 interface Belief {
@@ -45,11 +48,6 @@ interface Belief {
   /** True time. */
   until: number
   over: boolean
-}
-
-interface Passes {
-  readonly process: Process
-  readonly at: number[]
 }
 
 interface Lock {
@@ -67,11 +65,15 @@ const LATE_MS = 1
 const ROUNDING_MS = 0.01
 const CONTENDED_PASSES = 8
 const CONTENDED_MS = 100
+/** A push, and where the ticket must be refreshed first, a round trip; with what is under way already. */
+const AT_ONCE_MS = 15
+const KINDS: readonly LockEvent['type'][] = ['waiting', 'acquired', 'timed-out', 'renewed', 'suspect', 'released', 'lost', 'revoked', 'store-error', 'stalled']
 
-export function createOracle(world: World, seen: (key: string) => Seen | undefined): Oracle {
+export function createOracle(world: World, seen: (key: string) => Seen | undefined, options: { readonly calm: boolean }): Oracle {
   const locks = new Map<string, Lock>()
-  const passes = new Map<number, Passes>()
-  let grants = 0
+  const passes = new Map<number, number[]>()
+  const passed = new Set<string>()
+  const tally = new Map<string, number>()
 
   const lockOf = (key: string): Lock => {
     const lock = locks.get(key) ?? { beliefs: [], greatest: 0, greatestExclusive: 0, keptUntil: 0, takenUpTo: 0 }
@@ -126,12 +128,36 @@ export function createOracle(world: World, seen: (key: string) => Seen | undefin
     }
   }
 
+  function count(kind: string): void {
+    tally.set(kind, (tally.get(kind) ?? 0) + 1)
+  }
+
+  function judgeHandover(process: Process, { key, token, handover }: Extract<LockEvent, { type: 'acquired' }>): void {
+    const ticket = ticketOf(key, token)
+    const last = seen(key)
+    if (handover === 'cohort') passed.add(`${token} ${key}`)
+    if (ticket === null || last === undefined) return
+    if (handover !== 'cohort') {
+      if (options.calm && world.now > ticket.heldAt + AT_ONCE_MS)
+        world.fail(`${process.name} was let in to "${key}" ${world.now - ticket.heldAt} ms before it noticed`)
+      return
+    }
+    const waiting = (last.view?.waiters ?? []).filter(waiter => last.at + waiter.leftMs > world.now)
+    const since = Math.min(...waiting.map(waiter => last.at - waiter.sinceMs))
+    const at = [...(passes.get(ticket.token) ?? []), world.now]
+    passes.set(ticket.token, at)
+    const over = at.filter(instant => instant > since + CONTENDED_MS + LATE_MS)
+    if (over.length > CONTENDED_PASSES) world.fail(`${process.name} passed "${key}" on ${over.length} times while somebody waited for ${world.now - since} ms`)
+  }
+
   function beganOne(process: Process, lease: Lease | LeaseSet, key: string, token: number, terms: Terms): void {
     const lock = lockOf(key)
-    grants += 1
     world.note(`${process.name} holds ${key} ${short(token)}`)
     const belief: Belief = { process, lease, signal: lease.signal, key, token, terms, until: world.now + lease.remaining() / process.rate, over: false }
     lock.beliefs.push(belief)
+    if (belief.until <= world.now) world.fail(`${nameOf(belief)} was lost before it began`)
+    if (passed.delete(`${token} ${key}`) && 'token' in lease && lease.remaining() < terms.ttlMs / 2 - LATE_MS)
+      world.fail(`${nameOf(belief)} was passed on with ${lease.remaining()} ms left`)
     if (token <= lock.takenUpTo) return
     const floor = terms.mode === 'exclusive' ? lock.greatest : lock.greatestExclusive
     if (token <= floor) world.fail(`${nameOf(belief)} came after a lease with token ${short(floor)}`)
@@ -144,9 +170,7 @@ export function createOracle(world: World, seen: (key: string) => Seen | undefin
   }
 
   return {
-    get grants() {
-      return grants
-    },
+    tally,
     began(process, lease, terms) {
       if ('tokens' in lease) for (const [key, token] of lease.tokens) beganOne(process, lease, key, token, terms)
       else beganOne(process, lease, lease.key, lease.token, terms)
@@ -158,23 +182,12 @@ export function createOracle(world: World, seen: (key: string) => Seen | undefin
         }
       }
     },
-    acquired(process, { key, token, handover }) {
-      if (handover !== 'cohort') return
-      const ticket = ticketOf(key, token)
-      const last = seen(key)
-      if (ticket === null || last === undefined) return
-      const waiting = (last.view?.waiters ?? []).filter(waiter => last.at + waiter.leftMs > world.now)
-      const since = Math.min(...waiting.map(waiter => last.at - waiter.sinceMs))
-      const record = passes.get(ticket.token) ?? { process, at: [] }
-      passes.set(ticket.token, record)
-      record.at.push(world.now)
-      const known = since + CONTENDED_MS + LATE_MS
-      const over = record.at.filter(at => at > known)
-      if (over.length > CONTENDED_PASSES)
-        world.fail(`${process.name} passed "${key}" on ${over.length} times while somebody waited for ${world.now - since} ms`)
+    watch(process, locks) {
+      for (const kind of KINDS) locks.on(kind, event => count(event.type === 'acquired' ? `${kind} by ${event.handover}` : kind))
+      locks.on('acquired', event => judgeHandover(process, event))
     },
     taken(key, upTo) {
-      lockOf(key).takenUpTo = upTo
+      lockOf(key).takenUpTo = Math.max(lockOf(key).takenUpTo, upTo)
       lockOf(key).keptUntil = 0
     },
     check(ran) {

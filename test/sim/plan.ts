@@ -7,12 +7,15 @@ export interface Plan {
   readonly tasksEach: number
   readonly keys: readonly Key[]
   readonly strict: readonly boolean[]
+  /** So many ask for nothing special, so that they can share a ticket. */
+  readonly plain: number
   readonly ttlsMs: readonly [number, ...number[]]
   readonly storeTimeoutMs: number
   /** Between two things that a task does. */
   readonly thinkMs: number
   /** How long a task mostly holds. */
   readonly holdMs: number
+  readonly longestHoldMs: number
   /** Then everything heals. */
   readonly faultsUntilMs: number
   /** On average so long between two faults; Infinity: none. */
@@ -52,9 +55,9 @@ export function planOf(chance: Chance): Plan {
     limit: chance.whole(1, 3),
   }))
   const size = { processes: chance.whole(2, 4), tasksEach: chance.whole(1, 3), keys }
-  const strict = Array.from({ length: 8 }, () => chance.of(0.5))
+  const strict = Array.from({ length: 8 }, () => chance.of(0.35))
   const weather = calm ? FINE : stormy(chance)
-  const common = { ...size, strict, weather }
+  const common = { ...size, strict, weather, plain: pace === 'busy' ? 0.85 : 0.35 }
   const faults = (faultEveryMs: number): number => (calm ? Infinity : faultEveryMs)
   if (pace === 'busy') {
     // Many tasks of few processes on one key, hardly a pause between: handover inside a process.
@@ -66,26 +69,33 @@ export function planOf(chance: Chance): Plan {
         ttlsMs: [chance.pick([300, 2_000, 15_000])],
         storeTimeoutMs: chance.pick([500, 5_000]),
       },
-      ...{ thinkMs: chance.pick([0, 2, 10]), holdMs: chance.spread(3, 25), faultsUntilMs: 1_500, faultEveryMs: faults(400), faultMs: 600 },
+      ...{ thinkMs: chance.pick([0, 2, 10]), holdMs: chance.spread(3, 25), longestHoldMs: 150, faultsUntilMs: 1_500, faultEveryMs: faults(400), faultMs: 600 },
     }
   }
   if (pace === 'tiny') {
     // Leases that hardly outlive a round trip.
     return {
       ...{ ...common, ttlsMs: [chance.spread(20, 60), chance.spread(30, 200)], storeTimeoutMs: chance.pick([50, 300, 5_000]) },
-      ...{ thinkMs: 40, holdMs: chance.spread(5, 60), faultsUntilMs: 2_500, faultEveryMs: faults(250), faultMs: 300 },
+      ...{ thinkMs: 40, holdMs: chance.spread(5, 60), longestHoldMs: 300, faultsUntilMs: 2_500, faultEveryMs: faults(250), faultMs: 300 },
     }
   }
   if (pace === 'waiters') {
     // Slow work and long faults: tickets of waiters run out.
     return {
       ...{ ...common, ttlsMs: [chance.spread(500, 4_000), chance.pick([2_000, 15_000])], storeTimeoutMs: chance.pick([300, 1_000, 5_000]) },
-      ...{ thinkMs: chance.spread(50, 1_500), holdMs: chance.spread(300, 3_000), faultsUntilMs: 40_000, faultEveryMs: faults(3_500), faultMs: 12_000 },
+      ...{
+        thinkMs: chance.spread(50, 1_500),
+        holdMs: chance.spread(200, 2_000),
+        longestHoldMs: 4_000,
+        faultsUntilMs: 30_000,
+        faultEveryMs: faults(3_500),
+        faultMs: 12_000,
+      },
     }
   }
   return {
     ...{ ...common, ttlsMs: [chance.spread(50, 500), chance.spread(300, 3_000), 15_000], storeTimeoutMs: chance.pick([100, 1_000, 5_000]) },
-    ...{ thinkMs: 200, holdMs: chance.spread(20, 1_000), faultsUntilMs: 12_000, faultEveryMs: faults(1_500), faultMs: 8_000 },
+    ...{ thinkMs: 200, holdMs: chance.spread(20, 1_000), longestHoldMs: 3_000, faultsUntilMs: 12_000, faultEveryMs: faults(1_500), faultMs: 8_000 },
   }
 }
 

@@ -8,11 +8,11 @@
 import type { Locks } from '../../src/core/types.ts'
 import { real } from './modules.ts'
 import type { Modules } from './modules.ts'
-import { createNetwork } from './network.ts'
+import { createNetwork, short } from './network.ts'
 import { createOracle } from './oracle.ts'
 import { FINE, planOf } from './plan.ts'
 import type { Plan } from './plan.ts'
-import { createMember } from './workload.ts'
+import { createMember, ELECTION } from './workload.ts'
 import type { Member } from './workload.ts'
 import { createWorld } from './world.ts'
 import type { Process, World } from './world.ts'
@@ -24,7 +24,8 @@ export interface Outcome {
   /** Two runs of one seed have the same. */
   readonly hash: number
   readonly events: number
-  readonly grants: number
+  /** How often each kind of event of the library came. */
+  readonly tally: ReadonlyMap<string, number>
   /** What happened, if it was asked for. */
   readonly trace: readonly string[]
 }
@@ -33,6 +34,8 @@ export interface Outcome {
 const SETTLE_MS = 300_000
 /** What a waiter may be late, since nobody tells it that the dead in front of it have gone: its own heartbeat. */
 const HEARTBEAT_MS = 5_000 / 3
+/** Leaves that had failed are tried again within a second. */
+const TIDY_MS = 2_000
 /** The last message is under way for so long at most. */
 const FLUSH_MS = 25_000
 /** Longest ttl and minHold, with room. */
@@ -43,17 +46,17 @@ export async function simulate(seed: number, modules: Modules = real, options: {
   const plan = planOf(world.chance)
   const restore = catchRejections(error => world.fail(`unhandled rejection: ${error instanceof Error ? error.stack : String(error)}`))
   try {
-    const grants = await play(world, plan, modules)
-    return { seed, violation: world.violation, hash: world.hash, events: world.events, grants, trace: world.trace }
+    const tally = await play(world, plan, modules)
+    return { seed, violation: world.violation, hash: world.hash, events: world.events, tally, trace: world.trace }
   } finally {
     restore()
   }
 }
 
-async function play(world: World, plan: Plan, modules: Modules): Promise<number> {
+async function play(world: World, plan: Plan, modules: Modules): Promise<ReadonlyMap<string, number>> {
   const { chance } = world
   const network = createNetwork(world, modules, plan.weather, { taken: (key, upTo) => oracle.taken(key, upTo) })
-  const oracle = createOracle(world, network.seen)
+  const oracle = createOracle(world, network.seen, { calm: plan.faultEveryMs === Infinity })
   world.onEvent(oracle.check)
   const members: Member[] = []
 
@@ -68,6 +71,7 @@ async function play(world: World, plan: Plan, modules: Modules): Promise<number>
     members.push(createMember(world, oracle, plan, process, locksOf(process, ttlMs), ttlMs))
   }
 
+  const keys = [...plan.keys.map(key => key.name), ELECTION]
   const living = (): readonly Member[] => members.filter(({ process }) => process.state !== 'dead')
 
   for (let count = 0; count < plan.processes; count += 1) join()
@@ -125,18 +129,34 @@ async function play(world: World, plan: Plan, modules: Modules): Promise<number>
         .join(', ')}`,
     )
 
+  await nobodysTickets()
   await newcomer()
   await leaveAll()
-  return oracle.grants
+  return oracle.tally
+
+  /** Everything has settled: whoever is still there holds nothing and waits for nothing, as soon as what was under way has come through. */
+  async function nobodysTickets(): Promise<void> {
+    await world.run(world.now + plan.storeTimeoutMs * 1.2 + TIDY_MS)
+    const names = new Set(
+      living()
+        .filter(member => !member.closedEarly)
+        .map(({ process }) => process.name),
+    )
+    for (const key of keys) {
+      for (const ticket of network.tickets(key)) {
+        if (!names.has(ticket.holder) || ticket.meta['kept'] !== undefined) continue
+        world.fail(`${ticket.holder} has no use for it any more, and still stands in "${key}" with ${short(ticket.token)} for ${ticket.leftMs} ms`)
+      }
+    }
+  }
 
   /** Gets each key. */
   async function newcomer(): Promise<void> {
     if (world.violation !== null) return
     const process = world.spawn('newcomer')
     const locks = locksOf(process, 1_000)
-    for (const { name } of plan.keys) {
-      const { view = null, at = 0 } = network.seen(name) ?? {}
-      const leftMs = Math.max(0, ...[...(view?.holders ?? []), ...(view?.waiters ?? [])].map(ticket => at + ticket.leftMs - world.now))
+    for (const name of keys) {
+      const leftMs = Math.max(0, ...network.tickets(name).map(ticket => ticket.leftMs))
       const since = world.now
       let done = false
       const taking = locks.acquire(name, { wait: Infinity }).then(async lease => {
@@ -165,22 +185,9 @@ async function play(world: World, plan: Plan, modules: Modules): Promise<number>
     await world.run(world.now + SETTLE_MS, () => closed)
     if (!closed) world.fail('not all have closed')
     await world.run(world.now + FLUSH_MS)
-    if (world.violation !== null) return
-    const names = new Set(
-      living()
-        .filter(member => !member.closedEarly)
-        .map(({ process }) => process.name),
-    )
-    for (const name of [...plan.keys.map(key => key.name), 'election']) {
-      const last = network.seen(name)
-      for (const ticket of [...(last?.view?.holders ?? []), ...(last?.view?.waiters ?? [])]) {
-        if (last === undefined || last.at + ticket.leftMs <= world.now || ticket.meta['kept'] !== undefined) continue
-        if (names.has(ticket.holder) && network.revenants.size === 0)
-          world.fail(`${ticket.holder} has closed, and still stands in "${name}" for ${last.at + ticket.leftMs - world.now} ms`)
-      }
-    }
+    await nobodysTickets()
     await world.run(world.now + FORGOTTEN_MS)
-    for (const name of [...plan.keys.map(key => key.name), 'election']) await network.mustBeEmpty(name)
+    for (const key of keys) await network.mustBeEmpty(key)
   }
 }
 

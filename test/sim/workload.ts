@@ -29,6 +29,9 @@ const ASK_MS = 325
 const SLACK_MS = 15
 const EXPECTED = new Set(['WaitTimeoutError', 'StoreUnavailableError', 'LeaseLostError', 'ClosedError'])
 
+/** The key of the office that is contended for. */
+export const ELECTION = 'election'
+
 interface Wish {
   readonly key: Key
   readonly terms: Terms
@@ -46,7 +49,7 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, process: 
   let closed = false
   let closedEarly = false
 
-  locks.on('acquired', event => oracle.acquired(process, event))
+  oracle.watch(process, locks)
 
   /** Watches over a call: it settles, in time, with a value or an error that is one of ours. */
   async function settles<T>(what: string, boundMs: number, call: () => Promise<T>): Promise<T | null> {
@@ -73,11 +76,12 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, process: 
   function wishFor(key: Key): Wish {
     const shared = key.use === 'semaphore' || (key.use === 'readers' && chance.of(0.7)) || (key.use === 'mixed' && chance.of(0.5))
     const limit = key.use === 'semaphore' || (key.use === 'mixed' && shared && chance.of(0.5)) ? key.limit : null
-    const own = chance.of(0.3)
+    const plain = chance.of(plan.plain)
+    const own = !plain && chance.of(0.4)
     const chosenTtl = own ? chance.pick(plan.ttlsMs) : ttlMs
-    const maxHoldMs = chance.of(0.08) ? chance.spread(10, 2 * chosenTtl) : Infinity
-    const minHoldMs = !shared && chance.of(0.06) ? chance.spread(10, 1_000) : 0
-    const autoRenew = !chance.of(0.15)
+    const maxHoldMs = !plain && chance.of(0.1) ? chance.spread(10, 2 * chosenTtl) : Infinity
+    const minHoldMs = !plain && !shared && chance.of(0.08) ? chance.spread(10, 1_000) : 0
+    const autoRenew = plain || !chance.of(0.2)
     const waitMs = chance.pick([Infinity, Infinity, plan.holdMs, plan.holdMs * 10, 30_000, 0])
     const options: LockOptions = {
       ...{ wait: waitMs, renew: autoRenew ? 'auto' : 'manual' },
@@ -95,10 +99,10 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, process: 
   async function work(lease: Lease | LeaseSet, terms: Terms): Promise<void> {
     oracle.began(process, lease, terms)
     const heedless = chance.of(0.1)
-    let leftMs = chance.of(0.1) ? Math.min(4_000, chance.between(1, 2.5) * terms.ttlMs) : plan.holdMs * chance.between(0, 2)
+    let leftMs = chance.of(0.1) ? Math.min(plan.longestHoldMs, chance.between(1, 2.5) * terms.ttlMs) : plan.holdMs * chance.between(0, 2)
     while (leftMs > 0 && (heedless || !lease.signal.aborted)) {
       const stepMs = Math.min(leftMs, chance.spread(1, Math.max(2, plan.holdMs)))
-      leftMs -= stepMs
+      leftMs -= stopping ? Infinity : stepMs
       await process.sleep(stepMs)
       if (!terms.autoRenew && chance.of(0.6)) await settles('renew', plan.storeTimeoutMs + SLACK_MS, () => lease.renew())
       if (chance.of(0.03)) await settles('renew', plan.storeTimeoutMs + SLACK_MS, () => lease.renew(Math.max(1, terms.ttlMs * chance.between(0.3, 1.5))))
@@ -139,12 +143,16 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, process: 
   }
 
   async function run(wish: Wish): Promise<void> {
-    await settles(`run ${wish.key.name}`, Infinity, () =>
+    let lost = false
+    const ran = await settles(`run ${wish.key.name}`, Infinity, () =>
       locks.run(wish.key.name, wish.options, async lease => {
         await work(lease, wish.terms)
+        lost = lease.state === 'lost'
         oracle.ended(lease)
+        return true
       }),
     )
+    if (ran === true && lost) world.fail(`${process.name}: run of "${wish.key.name}" resolved though its lease was lost`)
   }
 
   async function attempt(wish: Wish): Promise<void> {
@@ -171,7 +179,7 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, process: 
     const stop = new AbortController()
     process.clock.after(chance.spread(10, plan.holdMs * 10), () => stop.abort())
     await settles('lead', Infinity, () =>
-      locks.election('election', { value: process.name }).lead(
+      locks.election(ELECTION, { value: process.name }).lead(
         async lease => {
           await work(lease, terms)
           oracle.ended(lease)
