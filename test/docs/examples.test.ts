@@ -2,7 +2,7 @@
  * What the documentation shows compiles against the package as users get it, and what it says that it prints is what it prints.
  *
  * Every ```ts block of README.md and docs is a module of its own and is type-checked. It may use `locks`, `lease`, `tx` and `signal`
- * without saying where they come from. A block whose first line is `// runs` is executed as well, in an empty folder and with a
+ * without saying where they come from, and functions that stand for the reader's own work (WORK below). A block whose first line is `// runs` is executed as well, in an empty folder and with a
  * state folder of its own; it must end well, write nothing to stderr, and print exactly its `// prints: ...` comments, if it has any.
  */
 import { spawnSync } from 'node:child_process'
@@ -13,6 +13,17 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { blocksOf, documents, ROOT } from './blocks.ts'
 import type { Block } from './blocks.ts'
 
+/** The reader's own work, by names that say what it is. */
+const WORK = ['refreshPrices', 'writeInvoice', 'writeReport']
+
+/** What only some users have. It takes a minute to compile, so it is not installed here. */
+const ABSENT = `
+declare module 'better-sqlite3' {
+  const Database: new (path: string) => import('holdfast/sqlite').DatabaseLike
+  export default Database
+}
+`
+
 const GLOBALS = `
 import type { Lease, Locks } from 'holdfast'
 import type { SqlTransaction } from 'holdfast/sql'
@@ -21,6 +32,7 @@ declare global {
   const lease: Lease
   const tx: SqlTransaction
   const signal: AbortSignal
+  ${WORK.map(name => `function ${name}(): Promise<void>`).join('\n  ')}
 }
 `
 
@@ -42,6 +54,7 @@ function layOut(): void {
   const compilerOptions = { noEmit: false, allowImportingTsExtensions: false, outDir: 'out', rootDir: '.', noUnusedLocals: false, noUnusedParameters: false }
   write('tsconfig.json', JSON.stringify({ extends: join(ROOT, 'tsconfig.json'), compilerOptions, include: ['*.ts'] }))
   write('globals.d.ts', GLOBALS)
+  write('absent.d.ts', ABSENT)
   // So many empty lines in front that an error is told at the document's own line.
   for (const block of blocks) write(fileOf(block, 'ts'), `${'\n'.repeat(block.line - 1)}${block.code}\nexport {}\n`)
 }
