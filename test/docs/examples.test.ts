@@ -32,7 +32,7 @@ declare global {
   const lease: Lease
   const tx: SqlTransaction
   const signal: AbortSignal
-  ${WORK.map(name => `function ${name}(): Promise<void>`).join('\n  ')}
+  ${WORK.map(name => `function ${name}(...values: unknown[]): Promise<void>`).join('\n  ')}
 }
 `
 
