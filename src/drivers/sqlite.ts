@@ -93,7 +93,7 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
   let closed = false
 
   /** The open connection; another one if somebody has removed or replaced the file, so that those who held there learn that they are lost. */
-  async function connection(): Promise<Connection> {
+  function connection(): Connection | Promise<Connection> {
     if (closed) throw new StoreUnavailableError(`The store of "${file}" is closed.`, { ambiguous: false })
     if (current !== null && !hasMoved(current)) return current
     if (current !== null && typeof target !== 'string')

@@ -3,9 +3,10 @@
  * process has been asked for since the last one goes together, in the order of asking, and costs one write to the disk.
  *
  * Who finds the file busy tries again after 1 to 5 ms at random, without blocking the event loop, until the call's time is over.
- * That is fair enough between processes: with SQLite's own waiting, one of four had everything and two had nothing.
+ * A process that is always busy makes a gap for others now and then. That is fair enough between processes: with SQLite's own
+ * waiting, one of four had everything and two had nothing.
  *
- * Each transaction begins in a turn of its own of the event loop: a process that does nothing but lock and unlock still runs its timers.
+ * The event loop gets its turn every millisecond: a process that does nothing but lock and unlock still runs its timers.
  */
 import { sleep, turn } from '../../core/clock.ts'
 import type { Clock } from '../../core/clock.ts'
@@ -16,6 +17,12 @@ import { isBusy, resultCode, unavailable } from './failures.ts'
 
 /** So many calls in one transaction: others want a turn too. */
 const BATCH = 64
+/** A process that always has something to do lets others in after so long, for so long, if it has met any within the last second. */
+const SPELL_MS = 4
+const GAP_MS = 1
+const CONTENDED_MS = 1_000
+/** How long transactions may follow each other without a turn of the event loop. */
+const TURN_MS = 1
 
 export interface Transactions {
   /** Runs `work` inside BEGIN IMMEDIATE ... COMMIT. */
@@ -32,9 +39,13 @@ interface Job {
   reject(error: unknown): void
 }
 
-export function createTransactions(file: string, connect: () => Promise<Connection>, clock: Clock): Transactions {
+export function createTransactions(file: string, connect: () => Connection | Promise<Connection>, clock: Clock): Transactions {
   let pending: Job[] = []
   let draining = false
+  let contendedAt = -Infinity
+  let spellBeganAt = 0
+  let freeSince = 0
+  let turnedAt = -Infinity
 
   return {
     write: (io, work) =>
@@ -68,27 +79,42 @@ export function createTransactions(file: string, connect: () => Promise<Connecti
 
   /** Never rejects: every failure belongs to the calls that waited for it. */
   async function drain(): Promise<void> {
+    let now = clock.now()
+    if (now - freeSince > GAP_MS) spellBeganAt = now
     while (pending.length > 0) {
-      await turn()
-      dropLate()
+      // At least a microtask, so that what is asked for at one time goes together.
+      await (now - turnedAt > TURN_MS ? turn() : null)
+      if (now - turnedAt > TURN_MS) turnedAt = now
+      dropLate(now)
       if (pending.length === 0) break
-      if (await transact()) await pause()
+      const busy = await transact()
+      now = freeSince = clock.now()
+      if (busy) contendedAt = now
+      if (busy) await pause()
+      else if (now - contendedAt < CONTENDED_MS && now - spellBeganAt > SPELL_MS) await sleep(clock, GAP_MS)
+      else continue
+      now = spellBeganAt = clock.now()
     }
     draining = false
   }
 
   /** True: the file was busy, and nothing has happened. */
   async function transact(): Promise<boolean> {
-    let connection: Connection
     try {
-      connection = await connect()
+      const ready = connect()
+      const connection = ready instanceof Promise ? await ready : ready
       connection.statements.begin.run()
+      commit(connection, pending.splice(0, BATCH))
+      return false
     } catch (error) {
       if (isBusy(error)) return true
       for (const job of pending.splice(0)) job.reject(known(error, file, false))
       return false
     }
-    const jobs = pending.splice(0, BATCH)
+  }
+
+  /** Never throws: from here on failure is that of these jobs. */
+  function commit(connection: Connection, jobs: readonly Job[]): void {
     let committing = false
     try {
       const settlements = jobs.map(job => job.run(connection))
@@ -100,13 +126,12 @@ export function createTransactions(file: string, connect: () => Promise<Connecti
       // A commit that failed may yet be found in the log; before it nothing can have happened.
       for (const job of jobs) job.reject(known(error, connection.file, committing))
     }
-    return false
   }
 
-  function dropLate(): void {
-    const now = clock.now()
-    const late = pending.filter(job => job.deadline <= now || job.io.signal?.aborted === true)
-    if (late.length === 0) return
+  function dropLate(now: number): void {
+    const isLate = (job: Job): boolean => job.deadline <= now || job.io.signal?.aborted === true
+    if (!pending.some(isLate)) return
+    const late = pending.filter(isLate)
     pending = pending.filter(job => !late.includes(job))
     for (const job of late) job.reject(tooLate(file, job.io))
   }
