@@ -264,8 +264,8 @@ function leftOf(key: string, count: Count<Left>): Was | undefined {
   if (held >= count.majority) return 'held'
   if (count.answers.size - held > count.nodes - count.majority) return 'absent'
   if (count.open > 0) return undefined
-  // What the silent nodes had decides whether it was a lease; the lock is free either way, and we do not wait for them.
-  if (count.answers.size >= count.majority) return held > 0 ? 'held' : 'absent'
+  // What the silent nodes had decides whether it still was a lease. The lock is free either way, and we do not wait for them.
+  if (count.answers.size >= count.majority) return held > 0 && held + count.nodes - count.answers.size >= count.majority ? 'held' : 'absent'
   if (count.silent > 0) return undefined
   throw unreachable(`"${key}" could not be released on a majority`, key, count, { ambiguous: true })
 }

@@ -1,10 +1,12 @@
 /** What a redlock does when nodes are down, hung, slow or new, and when many want the same lock. Real servers throughout. */
+import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { sleep, systemClock } from '../../src/core/clock.ts'
 import { ConfigurationError, StoreUnavailableError, UnsupportedError } from '../../src/core/errors.ts'
 import { createLocks } from '../../src/locks.ts'
 import { redlockStore } from '../../src/drivers/redlock.ts'
 import type { Entry, Store, TicketRequest } from '../../src/store/contract.ts'
+import { talk } from '../lab/faults/redis-talk.ts'
 import { skipWithoutRedis, startNodes } from './redlock-nodes.ts'
 import type { TestNodes } from './redlock-nodes.ts'
 
@@ -320,6 +322,33 @@ describe('redlock', () => {
     }
     expect(aborted).toBe(20)
   }, 120_000)
+
+  test('a user who may do what the page says, and no more, can do all of it', async () => {
+    const three = await nodesOf(3)
+    const allowed = /A user with the commands\n([A-Z, ]+), and CONFIG GET/.exec(readFileSync('docs/drivers/redlock.md', 'utf8'))?.[1] ?? ''
+    const commands = allowed.split(', ').map(name => `+${name.toLowerCase()}`)
+    expect(commands.length).toBeGreaterThan(5)
+    for (const { server } of three.nodes) {
+      const client = await talk(server.port)
+      const rules = `on >secret resetkeys ~holdfast:redlock:* resetchannels -@all ${commands.join(' ')} +config|get +hello +client +select`
+      expect(await client.ask(`ACL SETUSER keeper ${rules}`)).toBe('+OK')
+      client.end()
+    }
+    const store = redlockStore(`redlock://keeper:secret@${three.nodes.map(({ server }) => `127.0.0.1:${server.port}`).join(',')}`)
+    tokenOf(await store.enter(request('A', { tokens: 32, meta: { why: 'test' } }), IO))
+    expect((await store.enter(request('B', { queue: false }), IO)).status).toBe('refused')
+    expect((await store.renew([{ key: KEY, id: 'A', ttlMs: 5_000 }], IO))[0]?.status).toBe('held')
+    const keys: string[] = []
+    for await (const view of store.list('', IO)) keys.push(view.key)
+    expect(keys).toEqual([KEY])
+    expect(await store.revoke(KEY, { tickets: 'holders', reason: 'test', now: false }, IO)).toBe(1)
+    expect((await store.leave({ key: KEY, id: 'A', keepMs: 0, forbidMs: 0 }, IO)).was).toBe('held')
+    await store.close()
+    const stranger = redlockStore(`redlock://keeper:wrong@${three.nodes.map(({ server }) => `127.0.0.1:${server.port}`).join(',')}`)
+    await expect(stranger.enter(request('C'), IO)).rejects.toThrow(ConfigurationError)
+    await expect(stranger.enter(request('C'), IO)).rejects.not.toThrow('wrong')
+    await stranger.close()
+  })
 
   test('what it cannot do it says: shared, limits, a ttl or a keep over maxTtl', async () => {
     const three = await nodesOf(3)

@@ -10,7 +10,8 @@
  * A record is one hash, so that it is there whole or not at all:
  *   end                        the first token that no committed block has had yet
  *   id token tokens attempt    the ticket; token 0: only reserved
- *   holder meta since expires life kept
+ *   holder meta since expires life
+ *   kept revoked               set: left by its owner but kept; why it may not be renewed
  *   f:ID                       an id that may not come (back): "until life kind attempt message"
  * Times are the node's own, in milliseconds.
  */
@@ -27,7 +28,7 @@ local function whole(n) return string.format('%.0f', n) end
 local function exact(n) return string.format('%.3f', n) end
 
 local function vacate(lock)
-  for _, field in ipairs({'id', 'token', 'tokens', 'attempt', 'holder', 'meta', 'since', 'expires', 'life', 'kept'}) do lock[field] = nil end
+  for _, field in ipairs({'id', 'token', 'tokens', 'attempt', 'holder', 'meta', 'since', 'expires', 'life', 'kept', 'revoked'}) do lock[field] = nil end
 end
 
 -- Removes what has run out, and cuts what a clock that was set back has stretched.
@@ -68,6 +69,7 @@ end
 
 -- Why a request of this id may not be carried out. Undone: its own attempt was given up, and the request is late.
 local function barred(lock, id, attempt)
+  if lock.id == id and lock.revoked then return 'revoked', lock.revoked end
   local text = lock['f:' .. id]
   if not text then return nil end
   local kind, undone, message = string.match(text, '^%S+ %S+ (%S+) (%S+) (.*)$')
@@ -99,6 +101,7 @@ end
 export const RESERVE = script(`${COMMON}
 local lock, was = load(KEYS[1])
 local id, attempt, token, tokens, holder, meta, life, ttl, maxTtl, trusted = unpack(ARGV)
+if lock.id == id and lock.kept then return cjson.encode({'barred', 'left', 'the ticket was left and is kept'}) end
 local kind, message = barred(lock, id, attempt)
 if kind then return cjson.encode({'barred', kind, message}) end
 local run = ''
@@ -109,11 +112,10 @@ if lock.id ~= id then
   local votes, uptime
   votes, run, uptime = voter(maxTtl, trusted)
   if not votes then return cjson.encode({'young', run, uptime}) end
+  vacate(lock)
   lock.id, lock.token, lock.tokens, lock.attempt = id, '0', tokens, attempt
-  lock.holder, lock.meta, lock.since, lock.kept = holder, meta, exact(now), nil
+  lock.holder, lock.meta, lock.since = holder, meta, exact(now)
   lock.expires, lock.life = exact(now + life), exact(life)
-elseif lock.kept then
-  return cjson.encode({'barred', 'left', 'the ticket was left and is kept'})
 elseif lock.token == '0' and token ~= '0' then
   return cjson.encode({'gone'})
 else
@@ -214,13 +216,19 @@ if not lock.id then return cjson.encode({'free'}) end
 return cjson.encode({'taken', view(lock)})
 `)
 
-/** id reason now life: forbids renewal for as long as the ticket may live, and at least for \`life\`, so that its owner learns why. */
+/** id reason now life: marks the ticket, or takes it at once. Where it is not, the id is barred, so that it is not put back either. */
 export const REVOKE = script(`${COMMON}
 local lock, was = load(KEYS[1])
-local id, reason, at_once, life = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-if lock.id == id then life = math.max(life, tonumber(lock.expires) - now) end
-forbid(lock, id, 'revoked', 0, reason, life)
-if lock.id == id and at_once == '1' then vacate(lock) end
+local id, reason, life = ARGV[1], ARGV[2], tonumber(ARGV[4])
+if lock.id == id and ARGV[3] == '0' then
+  lock.revoked = reason
+else
+  if lock.id == id then
+    life = math.max(life, tonumber(lock.life))
+    vacate(lock)
+  end
+  forbid(lock, id, 'revoked', 0, reason, life)
+end
 save(KEYS[1], lock, was)
 return cjson.encode({'ok'})
 `)
