@@ -104,6 +104,7 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
   let pushed = false
   let revoked: string | null = null
   let asked = false
+  let enlisted = false
 
   const target: PushTarget = {
     get token() {
@@ -133,8 +134,18 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
     wake = () => {}
   }
 
+  function enlist(): void {
+    enlisted = true
+    pushes.add(wanted.key)
+  }
+
+  function delist(): void {
+    if (enlisted) pushes.remove(wanted.key, target)
+    enlisted = false
+  }
+
   function renounce(): void {
-    pushes.remove(wanted.key, target)
+    delist()
     abandon(core, wanted.key, attempt)
   }
 
@@ -142,7 +153,7 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
     renounce()
     attempt = newAttempt(core, wanted.key)
     pushed = false
-    pushes.add(wanted.key, target)
+    enlist()
   }
 
   function mayStart(now: number): boolean {
@@ -150,73 +161,78 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
   }
 
   function hold(token: number, sentAt: number, validUntil: number, news: News, handover: Grant['handover']): Grant {
-    pushes.remove(wanted.key, target)
+    delist()
     const ticket = heldTicket(core, wanted, { id: attempt.id, unanswered: attempt.unanswered, token, sentAt, validUntil, news })
     if (handover === 'push') ticket.renewAt = Math.min(ticket.renewAt, sentAt + RENEW_AFTER_PUSH_MS)
     return { ticket, handover }
   }
 
   async function chase(): Promise<Grant> {
-    const listening = !store.traits.queue ? false : await pushes.ready()
-    pushes.add(wanted.key, target)
-    for (;;) {
-      if (given) throw GIVEN_UP
-      const now = clock.now()
-      if (pushed && attempt.token !== null && mayStart(now)) {
-        const validUntil = Math.min(attempt.aliveUntil, now + wanted.ttlMs)
-        return hold(attempt.token, now, validUntil, { waiters: 0, at: -Infinity }, 'push')
-      }
-      pushed = false
-      asked = false
-
-      callSince = now
-      const reply = await enterOnce(core, wanted, attempt, true)
-      callSince = null
-      if (!reply.ok) {
-        failure = reply.error
-        failures += 1
-        if (reply.final) throw reply.error
-        if (reply.overdue) startOver()
-        await pause(backoff(FAILED_RETRY_MS, failures))
-        continue
-      }
-      const entry = reply.value
-      if (given && entry.status !== 'holds' && entry.status !== 'waits') throw GIVEN_UP
-      failure = null
-      failures = 0
-
-      if (entry.status === 'holds') {
+    try {
+      const listening = !store.traits.queue ? false : await pushes.ready()
+      enlist()
+      for (;;) {
         if (given) throw GIVEN_UP
-        refuseRegression(core, wanted.key, attempt, entry.token)
-        const validUntil = closesAt(now, entry.leftMs, store.traits)
-        if (clock.now() < validUntil) return hold(entry.token, now, validUntil, { waiters: entry.waiters, at: now }, 'store')
-        failure = new StoreUnavailableError(`${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`, { key: wanted.key })
-        failures += 1
-        startOver()
-        await pause(backoff(FAILED_RETRY_MS, failures))
-      } else if (entry.status === 'waits') {
-        if (attempt.token === null) {
-          refuseRegression(core, wanted.key, attempt, entry.token)
-          attempt.token = entry.token
-          pushes.named(wanted.key, target)
+        const now = clock.now()
+        if (pushed && attempt.token !== null && mayStart(now)) {
+          const validUntil = Math.min(attempt.aliveUntil, now + wanted.ttlMs)
+          return hold(attempt.token, now, validUntil, { waiters: 0, at: -Infinity }, 'push')
         }
-        attempt.aliveUntil = closesAt(now, entry.leftMs, store.traits)
-        ahead = entry.ahead
-        onWaiting(ahead)
-        await pause(Math.max(1, now + (listening ? entry.retryMs : Math.min(entry.retryMs, poll())) - clock.now()))
-        if (revoked !== null) throw waitRevoked(wanted.key, attempt, revoked)
-      } else if (entry.status === 'refused') {
-        // A new id each time: what a refused attempt left behind must not be taken for the next one's.
-        startOver()
-        holders = entry.holders
-        ahead = holders.length
-        onWaiting(ahead)
-        await pause(Math.max(1, Math.min(entry.retryMs, poll())))
-      } else if (entry.status === 'forbidden' && entry.reason === 'revoked') {
-        throw waitRevoked(wanted.key, attempt, entry.message)
-      } else {
-        startOver()
+        pushed = false
+        asked = false
+
+        callSince = now
+        const reply = await enterOnce(core, wanted, attempt, true)
+        callSince = null
+        if (!reply.ok) {
+          failure = reply.error
+          failures += 1
+          if (reply.final) throw reply.error
+          if (reply.overdue) startOver()
+          await pause(backoff(FAILED_RETRY_MS, failures))
+          continue
+        }
+        const entry = reply.value
+        if (given && entry.status !== 'holds' && entry.status !== 'waits') throw GIVEN_UP
+        failure = null
+        failures = 0
+
+        if (entry.status === 'holds') {
+          if (given) throw GIVEN_UP
+          refuseRegression(core, wanted.key, attempt, entry.token)
+          const validUntil = closesAt(now, entry.leftMs, store.traits)
+          if (clock.now() < validUntil) return hold(entry.token, now, validUntil, { waiters: entry.waiters, at: now }, 'store')
+          failure = new StoreUnavailableError(`${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`, { key: wanted.key })
+          failures += 1
+          startOver()
+          await pause(backoff(FAILED_RETRY_MS, failures))
+        } else if (entry.status === 'waits') {
+          if (attempt.token === null) {
+            refuseRegression(core, wanted.key, attempt, entry.token)
+            attempt.token = entry.token
+            pushes.named(wanted.key, target)
+          }
+          attempt.aliveUntil = closesAt(now, entry.leftMs, store.traits)
+          ahead = entry.ahead
+          onWaiting(ahead)
+          await pause(Math.max(1, now + (listening ? entry.retryMs : Math.min(entry.retryMs, poll())) - clock.now()))
+          if (revoked !== null) throw waitRevoked(wanted.key, attempt, revoked)
+        } else if (entry.status === 'refused') {
+          // A new id each time: what a refused attempt left behind must not be taken for the next one's.
+          startOver()
+          holders = entry.holders
+          ahead = holders.length
+          onWaiting(ahead)
+          await pause(Math.max(1, Math.min(entry.retryMs, poll())))
+        } else if (entry.status === 'forbidden' && entry.reason === 'revoked') {
+          throw waitRevoked(wanted.key, attempt, entry.message)
+        } else {
+          startOver()
+        }
       }
+    } catch (error) {
+      renounce()
+      throw error
     }
   }
 
@@ -230,12 +246,8 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
     return Math.min(range.most, range.first * 1.5 ** (times - 1)) * (0.5 + clock.random() / 2)
   }
 
-  const grant = chase().catch((error: unknown) => {
-    renounce()
-    throw error
-  })
   return {
-    grant,
+    grant: chase(),
     get ahead() {
       return ahead
     },

@@ -6,7 +6,8 @@
  */
 import type { Io, Store } from '../store/contract.ts'
 import type { Clock } from './clock.ts'
-import { ConfigurationError, HoldfastError, StoreUnavailableError, UnsupportedError } from './errors.ts'
+import { ConfigurationError, StoreUnavailableError, UnsupportedError } from './errors.ts'
+import type { HoldfastError } from './errors.ts'
 
 /** Settles as `promise` does, or with what `late` gives (or throws) once `ms` have passed. A late rejection goes nowhere. */
 export function within<T>(clock: Clock, ms: number, promise: Promise<T>, late: () => T): Promise<T> {
@@ -40,20 +41,36 @@ export type Outcome<T> =
 const GRACE = 1.2
 const GRACE_MS = 25
 
-/** One call, never rejecting: failure is a value here, since most callers go on. */
-export async function call<T>(clock: Clock, store: Store, verb: string, key: string, timeoutMs: number, request: (io: Io) => Promise<T>): Promise<Outcome<T>> {
+/** One call, never rejecting: failure is a value here, since most callers go on. One promise, since every section makes two calls. */
+export function call<T>(clock: Clock, store: Store, verb: string, key: string, timeoutMs: number, request: (io: Io) => Promise<T>): Promise<Outcome<T>> {
   const limitMs = Math.max(1, timeoutMs)
-  const late = (): Outcome<T> => ({ ok: false, error: new StoreUnavailableError(`${store.traits.name} did not answer "${verb}" of "${key}" within ${Math.round(limitMs)} ms.`, { key }), final: false, ambiguous: true, overdue: true })
-  return within(clock, limitMs * GRACE + GRACE_MS, outcomeOf(store, verb, key, () => request({ timeoutMs: limitMs })), late)
+  return new Promise<Outcome<T>>(resolve => {
+    const timer = clock.after(limitMs * GRACE + GRACE_MS, () => resolve(overdue(store, verb, key, limitMs)))
+    const answered = (value: T): void => {
+      timer.cancel()
+      resolve({ ok: true, value })
+    }
+    const failed = (cause: unknown): void => {
+      timer.cancel()
+      resolve(failure(store, verb, key, cause))
+    }
+    try {
+      request({ timeoutMs: limitMs }).then(answered, failed)
+    } catch (cause) {
+      failed(cause)
+    }
+  })
 }
 
-async function outcomeOf<T>(store: Store, verb: string, key: string, request: () => Promise<T>): Promise<Outcome<T>> {
-  try {
-    return { ok: true, value: await request() }
-  } catch (cause) {
-    if (cause instanceof UnsupportedError || cause instanceof ConfigurationError) return { ok: false, error: cause, final: true, ambiguous: false, overdue: false }
-    if (cause instanceof StoreUnavailableError) return { ok: false, error: cause, final: false, ambiguous: cause.ambiguous, overdue: false }
-    const why = cause instanceof Error ? cause.message : String(cause)
-    return { ok: false, error: new StoreUnavailableError(`${store.traits.name} failed at "${verb}" of "${key}": ${why}`, { key, cause }), final: false, ambiguous: true, overdue: false }
-  }
+function overdue<T>(store: Store, verb: string, key: string, limitMs: number): Outcome<T> {
+  const error = new StoreUnavailableError(`${store.traits.name} did not answer "${verb}" of "${key}" within ${Math.round(limitMs)} ms.`, { key })
+  return { ok: false, error, final: false, ambiguous: true, overdue: true }
+}
+
+function failure<T>(store: Store, verb: string, key: string, cause: unknown): Outcome<T> {
+  if (cause instanceof UnsupportedError || cause instanceof ConfigurationError) return { ok: false, error: cause, final: true, ambiguous: false, overdue: false }
+  if (cause instanceof StoreUnavailableError) return { ok: false, error: cause, final: false, ambiguous: cause.ambiguous, overdue: false }
+  const why = cause instanceof Error ? cause.message : String(cause)
+  const error = new StoreUnavailableError(`${store.traits.name} failed at "${verb}" of "${key}": ${why}`, { key, cause })
+  return { ok: false, error, final: false, ambiguous: true, overdue: false }
 }

@@ -73,7 +73,8 @@ function after(delayMs: number, task: () => void, options: { readonly idle?: boo
     else handle = setTimeout(() => arm(leftMs - LONGEST_TIMER_MS), LONGEST_TIMER_MS)
     if (options.idle === true) handle.unref()
   }
-  arm(Math.max(0, delayMs))
+  // Whole milliseconds: a fraction would be cut off, and the timer early.
+  arm(Math.ceil(Math.max(0, delayMs)))
   return { cancel: () => clearTimeout(handle) }
 }
 

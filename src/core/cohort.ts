@@ -118,7 +118,10 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
   function refuse(cohort: Cohort, applicant: Applicant, error: unknown): void {
     end(cohort, applicant)
     applicant.reject(error)
-    if (cohort.queue.size === 0) cohort.pursuit?.giveUp()
+    if (cohort.queue.size === 0 && cohort.pursuit !== null) {
+      cohort.pursuit.giveUp()
+      core.background.run(cohort.pursuit.grant)
+    }
     forget(cohort)
   }
 
@@ -241,7 +244,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
       announce(cohort, ahead, first?.own ?? false)
     })
     cohort.pursuit = pursuit
-    const ended = pursuit.grant.then(
+    pursuit.grant.then(
       grant => {
         cohort.pursuit = null
         adopt(cohort, grant)
@@ -253,7 +256,6 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
         void advance(cohort)
       },
     )
-    core.background.run(ended)
   }
 
   function adopt(cohort: Cohort, { ticket, handover }: Grant): void {

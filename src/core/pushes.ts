@@ -21,7 +21,8 @@ export interface PushTarget {
 export interface Pushes {
   /** Subscribes before the first queued enter. False: the store does not push (now), so poll. */
   ready(): Promise<boolean>
-  add(key: string, target: PushTarget): void
+  /** Somebody enters this key and does not know its token yet. Once for each `named` or `remove`. */
+  add(key: string): void
   /** The target has learnt its token: from now on it is found by it. */
   named(key: string, target: PushTarget): void
   remove(key: string, target: PushTarget): void
@@ -31,12 +32,15 @@ export interface Pushes {
 interface News {
   readonly holds: Set<number>
   readonly revoked: Map<number, string>
+  gap: boolean
 }
+/** Of one key. Most keys are free most of the time, and most rooms are gone before anybody has learnt to wait: made bit by bit. */
 interface Room {
-  readonly named: Map<number, PushTarget>
-  readonly unnamed: Set<PushTarget>
-  /** Early news, kept while somebody does not know its token yet. */
-  readonly early: News
+  named: Map<number, PushTarget> | undefined
+  /** How many do not know their token yet. */
+  unnamed: number
+  /** Early news, kept for those. */
+  early: News | undefined
 }
 
 const LISTEN_AGAIN_MS = 1_000
@@ -52,20 +56,23 @@ export function createPushes(store: Store, clock: Clock, options: { readonly sto
       const room = rooms.get(key)
       if (room === undefined) return
       for (const token of tokens) {
-        const target = room.named.get(token)
+        const target = room.named?.get(token)
         if (target) target.holds()
-        else if (room.unnamed.size > 0) room.early.holds.add(token)
+        else if (room.unnamed > 0) early(room).holds.add(token)
       }
     },
     revoked(key: string, token: number, reason: string): void {
       const room = rooms.get(key)
-      const target = room?.named.get(token)
+      const target = room?.named?.get(token)
       if (target) target.revoked(reason)
-      else if (room !== undefined && room.unnamed.size > 0) room.early.revoked.set(token, reason)
+      else if (room !== undefined && room.unnamed > 0) early(room).revoked.set(token, reason)
       options.revoked(key, token, reason)
     },
     gap(): void {
-      for (const room of rooms.values()) for (const target of [...room.named.values(), ...room.unnamed]) target.gap()
+      for (const room of rooms.values()) {
+        for (const target of [...(room.named?.values() ?? [])]) target.gap()
+        if (room.unnamed > 0) early(room).gap = true
+      }
     },
   }
 
@@ -87,28 +94,29 @@ export function createPushes(store: Store, clock: Clock, options: { readonly sto
 
   return {
     ready: () => (listening ??= listen()),
-    add(key, target) {
-      const room = rooms.get(key) ?? { named: new Map(), unnamed: new Set(), early: { holds: new Set(), revoked: new Map() } }
-      rooms.set(key, room)
-      room.unnamed.add(target)
+    add(key) {
+      const room = rooms.get(key)
+      if (room === undefined) rooms.set(key, { named: undefined, unnamed: 1, early: undefined })
+      else room.unnamed += 1
     },
     named(key, target) {
       const room = rooms.get(key)
       if (room === undefined || target.token === null) return
-      room.unnamed.delete(target)
+      room.named ??= new Map()
       room.named.set(target.token, target)
-      const revoked = room.early.revoked.get(target.token)
+      const news = room.early
+      settled(room)
+      const revoked = news?.revoked.get(target.token)
       if (revoked !== undefined) target.revoked(revoked)
-      else if (room.early.holds.has(target.token)) target.holds()
-      if (room.unnamed.size === 0) clear(room.early)
+      else if (news?.holds.has(target.token) === true) target.holds()
+      else if (news?.gap === true) target.gap()
     },
     remove(key, target) {
       const room = rooms.get(key)
       if (room === undefined) return
-      room.unnamed.delete(target)
-      if (target.token !== null && room.named.get(target.token) === target) room.named.delete(target.token)
-      if (room.unnamed.size === 0) clear(room.early)
-      if (room.unnamed.size === 0 && room.named.size === 0) rooms.delete(key)
+      if (target.token === null) settled(room)
+      else if (room.named?.get(target.token) === target) room.named.delete(target.token)
+      if (room.unnamed === 0 && (room.named === undefined || room.named.size === 0)) rooms.delete(key)
     },
     async close() {
       closed = true
@@ -117,7 +125,13 @@ export function createPushes(store: Store, clock: Clock, options: { readonly sto
   }
 }
 
-function clear(news: News): void {
-  news.holds.clear()
-  news.revoked.clear()
+function early(room: Room): News {
+  room.early ??= { holds: new Set(), revoked: new Map(), gap: false }
+  return room.early
+}
+
+/** One who did not know its token does now, or needs it no longer. */
+function settled(room: Room): void {
+  room.unnamed -= 1
+  if (room.unnamed === 0) room.early = undefined
 }

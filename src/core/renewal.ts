@@ -10,7 +10,7 @@
 import type { Renewal, Store } from '../store/contract.ts'
 import { within } from './call.ts'
 import type { Clock, Timer } from './clock.ts'
-import { LeaseLostError, StoreUnavailableError } from './errors.ts'
+import { StoreUnavailableError } from './errors.ts'
 import { createHeap } from './heap.ts'
 import { isOpen } from './ticket.ts'
 import type { HeldTicket } from './ticket.ts'
@@ -19,7 +19,7 @@ import { closesAt } from './window.ts'
 export interface Renewer {
   watch(ticket: HeldTicket): void
   unwatch(ticket: HeldTicket): void
-  /** @throws LeaseLostError | StoreUnavailableError */
+  /** That the ticket is lost is for who renews to see. @throws StoreUnavailableError */
   renew(ticket: HeldTicket, ttlMs: number): Promise<void>
   lose(ticket: HeldTicket, reason: Parameters<HeldTicket['observer']['lost']>[0], message: string): void
   /** Declares lost whatever has run out by now, before any timer gets its turn. */
@@ -204,7 +204,6 @@ export function createRenewer(store: Store, clock: Clock, options: { readonly st
       const watch = watches.get(ticket)
       const attempt = watch?.inFlight?.then(() => undefined) ?? (watch && send([watch], () => ttlMs))
       if (attempt) await within(clock, options.storeTimeoutMs, attempt, () => undefined)
-      if (!isOpen(ticket)) throw new LeaseLostError(`The lease of "${ticket.key}" is over, so it cannot be renewed.`, { key: ticket.key, token: ticket.token })
       if (ticket.state === 'suspect') throw new StoreUnavailableError(`${store.traits.name} did not confirm the renewal of "${ticket.key}".`, { key: ticket.key })
     },
     check() {
