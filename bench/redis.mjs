@@ -42,7 +42,7 @@ async function main() {
   })
   const settings = { ms: Number(values.seconds) * 1_000, rounds: Number(values.rounds), client: values.client }
   const only = values.only.split(',')
-  const server = values.shared ? { url: process.env.HOLDFAST_TEST_REDIS_URL, stop() {} } : await startServer()
+  const server = values.shared ? { url: process.env.HOLDFAST_TEST_REDIS_URL, async stop() {} } : await startServer()
   const control = fork(SELF, ['idle'])
   try {
     for (const name of ['solo', 'spread'].filter(each => only.includes(each))) await againstRaw(name, server.url, settings)
@@ -80,7 +80,9 @@ async function againstRaw(name, url, { ms, rounds, client }) {
   const commands = (await locks.counts()).commands / ((counted * roundMs) / 1_000)
   const of = way => Math.round(median(figures.map(figure => figure[way])))
   const ratio = way => median(figures.map(figure => figure[way] / figure.raw)).toFixed(2)
-  console.log(`${name.padEnd(15)} raw ${of('raw')}/s   driver ${of('driver')}/s (${ratio('driver')})   holdfast ${of('holdfast')}/s, ${ratio('holdfast')} of raw (goal ${GOALS[name]})   ${commands.toFixed(2)} commands a section`)
+  console.log(
+    `${name.padEnd(15)} raw ${of('raw')}/s   driver ${of('driver')}/s (${ratio('driver')})   holdfast ${of('holdfast')}/s, ${ratio('holdfast')} of raw (goal ${GOALS[name]})   ${commands.toFixed(2)} commands a section`,
+  )
   raw.close()
   await locks.close()
 }
@@ -219,7 +221,11 @@ async function holdfast(url, { client, fair = 'strict' }) {
     },
     zeroCounts: () => admin.command('config', ['RESETSTAT'], io),
     async counts() {
-      const stats = new Map(String(await admin.command('info', ['commandstats'], io)).split('\r\n').map(line => [line.split(':')[0].slice('cmdstat_'.length), Number(/calls=(\d+)/.exec(line)?.[1] ?? 0)]))
+      const stats = new Map(
+        String(await admin.command('info', ['commandstats'], io))
+          .split('\r\n')
+          .map(line => [line.split(':')[0].slice('cmdstat_'.length), Number(/calls=(\d+)/.exec(line)?.[1] ?? 0)]),
+      )
       const of = name => stats.get(name) ?? 0
       return { commands: of('evalsha') + of('eval') + of('ping'), pushes: of('publish') }
     },
@@ -281,7 +287,9 @@ async function startServer() {
     })
   })
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-bench-redis-'))
-  const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', directory], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', directory], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   await new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', code => reject(new Error(`redis-server ended with ${code}`)))

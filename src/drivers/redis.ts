@@ -104,7 +104,9 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
       if (!connection.cluster) return renewTogether(renewals, io)
       // Keys of a cluster hardly ever share a slot, and only those that do may share a call. The calls go out together.
       const answers = await Promise.allSettled(renewals.map(renewal => renewTogether([renewal], io)))
-      return answers.map(answer => (answer.status === 'fulfilled' ? (answer.value[0] ?? { status: 'unknown', cause: answer }) : { status: 'unknown', cause: answer.reason }))
+      return answers.map(answer =>
+        answer.status === 'fulfilled' ? (answer.value[0] ?? { status: 'unknown', cause: answer }) : { status: 'unknown', cause: answer.reason },
+      )
     },
     async leave({ key, id, keepMs, forbidMs }, io) {
       return { was: wasOf(await connection.run(LEAVE, [nameOf(key)], [cellOf(id), micros(keepMs), micros(forbidMs)], io)) }

@@ -331,7 +331,10 @@ describe('a server that refuses', () => {
     const port = address !== null && typeof address === 'object' ? address.port : 0
     for (const name of PACKAGES) {
       const startedAt = performance.now()
-      expect((await unavailable(closing(redisStore(`redis://127.0.0.1:${port}`, { package: name })).enter(request('a'), { timeoutMs: 300 }))).ambiguous, name).toBe(false)
+      expect(
+        (await unavailable(closing(redisStore(`redis://127.0.0.1:${port}`, { package: name })).enter(request('a'), { timeoutMs: 300 }))).ambiguous,
+        name,
+      ).toBe(false)
       expect(performance.now() - startedAt).toBeLessThan(3_000)
     }
   })

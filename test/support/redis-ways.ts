@@ -16,8 +16,14 @@ export interface Way {
   open(url: string, namespace: string): Promise<Store>
 }
 
+/** Connected: what is measured is the lock, and not how long it takes to reach a server. */
+async function warm(store: Store): Promise<Store> {
+  await store.inspect('warm', { timeoutMs: 10_000 })
+  return store
+}
+
 function byAddress(name: string, options: RedisStoreOptions = {}, store = 'redis'): Way {
-  return { name, store, open: async (url, namespace) => redisStore(url, { ...options, namespace }) }
+  return { name, store, open: async (url, namespace) => warm(redisStore(url, { ...options, namespace })) }
 }
 
 /** A client of the user's: holdfast does not close it, so the store's close does it here. */
@@ -27,7 +33,7 @@ function byClient(name: string, make: (url: string) => Promise<{ readonly client
     store,
     async open(url, namespace) {
       const { client, end } = await make(url)
-      const inner = redisStore(client, { namespace })
+      const inner = await warm(redisStore(client, { namespace }))
       let ended = false
       return {
         ...inner,
@@ -102,6 +108,6 @@ export const WAYS: readonly Way[] = [
   {
     name: 'TLS with a password',
     store: 'redis-tls',
-    open: async (url, namespace) => redisStore(url, { namespace, tls: { ca: readFileSync(process.env['HOLDFAST_TEST_REDIS_TLS_CA'] ?? '') } }),
+    open: async (url, namespace) => warm(redisStore(url, { namespace, tls: { ca: readFileSync(process.env['HOLDFAST_TEST_REDIS_TLS_CA'] ?? '') } })),
   },
 ]

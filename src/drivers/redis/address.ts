@@ -92,7 +92,12 @@ export function parseAddress(address: string): RedisAddress {
 /** Makes a client that is not connected yet. @throws ConfigurationError  no client package is installed */
 export async function dial(address: RedisAddress, options: OpenOptions): Promise<{ readonly link: Link; connect(): Promise<unknown> }> {
   const { name, module } = await installed(address, options.package)
-  const client = name !== 'redis' ? ioredis(module, address, options) : address.kind === 'cluster' ? nodeRedisCluster(module, address, options) : await nodeRedis(module, address, options)
+  const client =
+    name !== 'redis'
+      ? ioredis(module, address, options)
+      : address.kind === 'cluster'
+        ? nodeRedisCluster(module, address, options)
+        : await nodeRedis(module, address, options)
   const link = linkOf(client)
   unref(client)
   let told: unknown
@@ -123,16 +128,33 @@ function ioredis(module: object, address: RedisAddress, options: OpenOptions): o
     autoResendUnfulfilledCommands: false,
   }
   if (address.kind === 'cluster') {
-    return construct(module, 'Cluster', address.hosts, { redisOptions: server, lazyConnect: true, enableOfflineQueue: false, clusterRetryStrategy: null, ...(address.tls ? { dnsLookup: asItIs } : {}) })
+    return construct(module, 'Cluster', address.hosts, {
+      redisOptions: server,
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      clusterRetryStrategy: null,
+      ...(address.tls ? { dnsLookup: asItIs } : {}),
+    })
   }
   const common = { ...server, enableOfflineQueue: false, db: address.database }
   if (address.kind === 'single') return construct(module, 'Redis', { ...common, host, port })
-  const sentinels = { sentinels: address.hosts, name: address.name, sentinelRetryStrategy: null, sentinelCommandTimeout: SENTINEL_MS, enableTLSForSentinelMode: address.tls, ...defined({ sentinelUsername: options.sentinel?.username, sentinelPassword: options.sentinel?.password }) }
+  const sentinels = {
+    sentinels: address.hosts,
+    name: address.name,
+    sentinelRetryStrategy: null,
+    sentinelCommandTimeout: SENTINEL_MS,
+    enableTLSForSentinelMode: address.tls,
+    ...defined({ sentinelUsername: options.sentinel?.username, sentinelPassword: options.sentinel?.password }),
+  }
   return construct(module, 'Redis', { ...common, ...sentinels, ...(address.tls ? { sentinelTLS: { ...options.tls } } : {}) })
 }
 
 function nodeRedisSettings(address: RedisAddress, options: OpenOptions): { readonly common: object; readonly socket: object } {
-  const common = { ...defined({ username: address.username, password: address.password, RESP: options.protocol }), disableOfflineQueue: true, maintNotifications: 'disabled' }
+  const common = {
+    ...defined({ username: address.username, password: address.password, RESP: options.protocol }),
+    disableOfflineQueue: true,
+    maintNotifications: 'disabled',
+  }
   return { common, socket: { reconnectStrategy: false, connectTimeout: CONNECT_MS, ...(address.tls ? { tls: true, ...options.tls } : {}) } }
 }
 
@@ -155,10 +177,16 @@ async function primaryOf(module: object, address: RedisAddress, options: OpenOpt
   const { socket } = nodeRedisSettings(address, options)
   let failed: unknown
   for (const sentinel of address.hosts) {
-    const client = made(module, 'createClient', { ...defined({ ...options.sentinel, RESP: options.protocol }), disableOfflineQueue: true, maintNotifications: 'disabled', socket: { ...socket, ...sentinel } })
+    const client = made(module, 'createClient', {
+      ...defined({ ...options.sentinel, RESP: options.protocol }),
+      disableOfflineQueue: true,
+      maintNotifications: 'disabled',
+      socket: { ...socket, ...sentinel },
+    })
     const link = linkOf(client)
     unref(client)
-    const late = (): StoreUnavailableError => new StoreUnavailableError(`The Sentinel ${sentinel.host}:${sentinel.port} did not answer within ${SENTINEL_MS} ms.`, { ambiguous: false })
+    const late = (): StoreUnavailableError =>
+      new StoreUnavailableError(`The Sentinel ${sentinel.host}:${sentinel.port} did not answer within ${SENTINEL_MS} ms.`, { ambiguous: false })
     const asked = async (): Promise<unknown> => {
       await method(client, 'connect')
       return link.send('sentinel', ['get-master-addr-by-name', address.name], undefined)
@@ -196,7 +224,9 @@ async function installed(address: RedisAddress, wanted: ClientPackage | undefine
     }
   }
   const one = address.valkey ? 'iovalkey' : 'ioredis'
-  throw new ConfigurationError(`To open ${address.shown} a client package is needed${wanted === undefined ? '' : ` ("${wanted}" was asked for)`}: npm install ${wanted ?? one}${wanted === undefined ? ' (or redis)' : ''}.`)
+  throw new ConfigurationError(
+    `To open ${address.shown} a client package is needed${wanted === undefined ? '' : ` ("${wanted}" was asked for)`}: npm install ${wanted ?? one}${wanted === undefined ? ' (or redis)' : ''}.`,
+  )
 }
 
 function isMissing(cause: unknown, name: string): boolean {
@@ -205,7 +235,8 @@ function isMissing(cause: unknown, name: string): boolean {
 
 function construct(module: object, name: string, ...options: readonly object[]): object {
   const member: unknown = Reflect.get(module, name)
-  if (typeof member !== 'function') throw new ConfigurationError(`The installed client package exports no ${name}: it is older than holdfast supports. Update it.`)
+  if (typeof member !== 'function')
+    throw new ConfigurationError(`The installed client package exports no ${name}: it is older than holdfast supports. Update it.`)
   const client: unknown = Reflect.construct(member, options)
   if (typeof client === 'object' && client !== null) return client
   throw new TypeError(`${name} made no object`)
@@ -219,7 +250,8 @@ function made(module: object, name: string, options: object): object {
 
 function method(of: object, name: string, ...values: readonly unknown[]): unknown {
   const member: unknown = Reflect.get(of, name)
-  if (typeof member !== 'function') throw new ConfigurationError(`The installed client package has no ${name}(): it is older than holdfast supports. Update it.`)
+  if (typeof member !== 'function')
+    throw new ConfigurationError(`The installed client package has no ${name}(): it is older than holdfast supports. Update it.`)
   const result: unknown = Reflect.apply(member, of, values)
   return result
 }

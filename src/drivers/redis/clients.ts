@@ -66,7 +66,11 @@ export function connect(client: RedisLike | string, options: OpenOptions = {}): 
     const link = ready()
     if (!(link instanceof Promise)) return link
     try {
-      return await within(io, link, () => new StoreUnavailableError(`${where} could not be reached within ${Math.round(io.timeoutMs)} ms.`, { ambiguous: false }))
+      return await within(
+        io,
+        link,
+        () => new StoreUnavailableError(`${where} could not be reached within ${Math.round(io.timeoutMs)} ms.`, { ambiguous: false }),
+      )
     } catch (cause) {
       throw failure(cause, where, { sent: false })
     }
@@ -137,7 +141,8 @@ export function connect(client: RedisLike | string, options: OpenOptions = {}): 
           } catch (cause) {
             throw failure(cause, where, { sent: true })
           }
-          if (!Array.isArray(page) || !Array.isArray(page[1])) throw new StoreUnavailableError(`${where} gave an answer to SCAN that is no page of names.`, { ambiguous: false })
+          if (!Array.isArray(page) || !Array.isArray(page[1]))
+            throw new StoreUnavailableError(`${where} gave an answer to SCAN that is no page of names.`, { ambiguous: false })
           cursor = String(page[0])
           yield page[1].map(String)
         } while (cursor !== '0')

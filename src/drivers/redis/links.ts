@@ -114,12 +114,24 @@ const links = new WeakMap<object, Link>()
  * @throws ConfigurationError  none of the clients that we know
  */
 export function linkOf(client: object): Link {
-  const link = links.get(client) ?? (isIoredis(client) ? ioredisLink(client) : isCluster(client) ? clusterLink(client) : isSentinel(client) ? sentinelLink(client) : isNodeRedis(client) ? nodeRedisLink(client) : undefined)
+  const link =
+    links.get(client) ??
+    (isIoredis(client)
+      ? ioredisLink(client)
+      : isCluster(client)
+        ? clusterLink(client)
+        : isSentinel(client)
+          ? sentinelLink(client)
+          : isNodeRedis(client)
+            ? nodeRedisLink(client)
+            : undefined)
   if (link !== undefined) {
     links.set(client, link)
     return link
   }
-  throw new ConfigurationError('This is no Redis client that holdfast knows. Pass a client of ioredis, iovalkey or redis (node-redis; not a pool, one connection is enough), or an address such as redis://localhost:6379.')
+  throw new ConfigurationError(
+    'This is no Redis client that holdfast knows. Pass a client of ioredis, iovalkey or redis (node-redis; not a pool, one connection is enough), or an address such as redis://localhost:6379.',
+  )
 }
 
 /** A socket that keeps no process alive, now and after every reconnect. */
@@ -162,7 +174,15 @@ function together(stream: Stream | undefined): void {
 
 async function ioredisTwin(of: object, timeoutMs: number): Promise<Twin> {
   if (!isIoredis(of)) throw new TypeError('a node of the cluster is no ioredis client')
-  const client = of.duplicate({ lazyConnect: true, enableOfflineQueue: false, autoResubscribe: false, maxRetriesPerRequest: 0, retryStrategy: null, sentinelRetryStrategy: null, keyPrefix: '' })
+  const client = of.duplicate({
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResubscribe: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: null,
+    sentinelRetryStrategy: null,
+    keyPrefix: '',
+  })
   if (!isIoredis(client)) throw new TypeError('duplicate() gave no client')
   client.on('error', ignore)
   unref(client)
@@ -218,7 +238,7 @@ async function nodeRedisTwin(of: NodeRedis, timeoutMs: number): Promise<Twin> {
 
 function clusterLink(client: NodeRedisCluster): Link {
   client.on('error', ignore)
-  const nodes = async (): Promise<readonly object[]> => Promise.all(client.masters.map(node => client.nodeClient(node)))
+  const nodes = async (): Promise<readonly object[]> => Promise.all(client.masters.map(async node => client.nodeClient(node)))
   return {
     keyPrefix: '',
     cluster: true,

@@ -28,7 +28,16 @@ export function enterArguments(request: TicketRequest, channel: string): readonl
   const { id, token, ttlMs, waiterTtlMs, queue, tokens, mode, limit, holder, meta } = request
   const known = token === undefined ? '' : String(token)
   const people = JSON.stringify([holder, meta])
-  return [cellOf(id), known, micros(ttlMs), micros(waiterTtlMs), queue ? '1' : '0', String(tokens), `${mode === 'shared' ? 's' : 'x'} ${limit ?? '-'} ${channel}`, people]
+  return [
+    cellOf(id),
+    known,
+    micros(ttlMs),
+    micros(waiterTtlMs),
+    queue ? '1' : '0',
+    String(tokens),
+    `${mode === 'shared' ? 's' : 'x'} ${limit ?? '-'} ${channel}`,
+    people,
+  ]
 }
 
 export function entryOf(answer: string): Entry {

@@ -6,7 +6,8 @@ const NOT_EXECUTED = /\b(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|
 /** Replies that stay the same however often one asks. */
 const REFUSED = /\b(NOAUTH|WRONGPASS|NOPERM|WRONGTYPE|HOLDFAST) |\bERR (?:AUTH|invalid password|unknown command|DB index is out of range)/
 /** Failures of a client that never sent the command. */
-const NOT_SENT = /enableOfflineQueue options is false|client is offline|client is closed|startup nodes is available|refresh slots cache|No master of the cluster/i
+const NOT_SENT =
+  /enableOfflineQueue options is false|client is offline|client is closed|startup nodes is available|refresh slots cache|No master of the cluster/i
 
 export function textOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause)
@@ -24,7 +25,11 @@ export function isMoved(cause: unknown): boolean {
 }
 
 /** The failure as one of ours. `sent`: the command may have reached the server. */
-export function failure(cause: unknown, where: string, options: { readonly key?: string | undefined; readonly sent: boolean }): StoreUnavailableError | ConfigurationError {
+export function failure(
+  cause: unknown,
+  where: string,
+  options: { readonly key?: string | undefined; readonly sent: boolean },
+): StoreUnavailableError | ConfigurationError {
   if (cause instanceof StoreUnavailableError || cause instanceof ConfigurationError) return cause
   const text = textOf(cause)
   // ioredis puts the whole command into its error, and with it the id, which nobody else may know.
