@@ -1,7 +1,8 @@
 # shellcheck shell=bash disable=SC2046
 # Redis and Valkey: alone, five for Redlock, primary with replica, a cluster, Sentinel, with a password, with TLS.
 #
-# Nothing is written to disk, so a killed server comes back empty, as a cache does; only `redis-aof` keeps all it confirmed.
+# Nothing is written to disk, so a killed server comes back empty, as a cache does. Only `redis-aof` and the nodes of `redlock`
+# keep all that they confirmed: a redlock gives no vote to a node that may have forgotten, so new ones would refuse for a minute.
 
 STORE_PASSWORD=holdfast
 
@@ -71,7 +72,7 @@ redis_options() {
   port=$(port "$1")
   printf '%s\n' "port $port" "bind $(listen_address "$1")" 'protected-mode no' 'dir data' 'save ""' 'repl-diskless-sync-delay 0'
     case $1 in
-    redis-aof) printf '%s\n' 'appendonly yes' 'appendfsync always' ;;
+    redis-aof | redlock*) printf '%s\n' 'appendonly yes' 'appendfsync always' ;;
     redis-password) echo "requirepass $STORE_PASSWORD" ;;
     redis-tls) # files are looked up from `dir`
       printf '%s\n' 'port 0' "tls-port $port" 'tls-auth-clients no' "requirepass $STORE_PASSWORD" \
