@@ -38,3 +38,8 @@ export function paragraph(words: string, indent = '  ', width = 100): string[] {
 export function heading(title: string): string[] {
   return ['', title, '-'.repeat(title.length)]
 }
+
+/** A heading, and texts under it with an empty line between them. */
+export function paragraphs(title: string, texts: readonly string[]): string[] {
+  return [...heading(title), ...texts.flatMap((words, index) => [...(index === 0 ? [] : ['']), ...paragraph(words)])]
+}

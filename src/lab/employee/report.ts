@@ -1,7 +1,7 @@
 /** The employee experiment in words and tables. All figures come from the rounds; nothing is said that was not measured. */
 import { humanMs } from '../../core/duration.ts'
 import { count, showMs } from '../figures.ts'
-import { heading, paragraph, table } from '../table.ts'
+import { heading, paragraphs, table } from '../table.ts'
 import type { Column } from '../table.ts'
 import { drawTimeline } from '../timeline.ts'
 import type { Lane } from '../timeline.ts'
@@ -144,5 +144,5 @@ function share(part: number, whole: number): string {
 }
 
 export function showLessons(texts: readonly string[]): string[] {
-  return [...heading('What to learn'), ...texts.flatMap((words, index) => [...(index === 0 ? [] : ['']), ...paragraph(words)])]
+  return paragraphs('What to learn', texts)
 }

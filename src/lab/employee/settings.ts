@@ -1,8 +1,7 @@
 /** The options of `holdfast lab employee`, checked. */
-import { duration, milliseconds } from '../../core/duration.ts'
-import type { Bounds } from '../../core/duration.ts'
 import { ConfigurationError } from '../../core/errors.ts'
 import type { Given, OptionSpec } from '../experiment.ts'
+import { choiceOf, durationOf, optionalText, textOf } from '../given.ts'
 import { WAYS } from './ways.ts'
 import type { Way } from './ways.ts'
 
@@ -38,20 +37,19 @@ const DAY_MS = 86_400_000
 
 /** @throws ConfigurationError  naming the option */
 export function settingsOf(given: Given): Settings {
-  const intervalMs = lengthOf(given, 'interval', { min: 1, max: DAY_MS })
-  const durationMs = lengthOf(given, 'duration', { min: 1, max: DAY_MS })
+  const intervalMs = durationOf(given, 'interval', { min: 1, max: DAY_MS })
+  const durationMs = durationOf(given, 'duration', { min: 1, max: DAY_MS })
   if (durationMs < intervalMs) throw new ConfigurationError('--duration must be at least as long as --interval: a round needs a tick.')
-  const sabotage = optional(given, 'sabotage')
   return {
     workers: workersOf(textOf(given, 'workers')),
     durationMs,
     intervalMs,
-    thinkMs: lengthOf(given, 'think', { max: 60_000 }),
-    store: storeOf(optional(given, 'store')),
-    db: optional(given, 'db'),
+    thinkMs: durationOf(given, 'think', { max: 60_000 }),
+    store: storeOf(optionalText(given, 'store')),
+    db: optionalText(given, 'db'),
     ways: waysOf(textOf(given, 'ways')),
-    journal: optional(given, 'journal'),
-    sabotage: sabotage === null ? null : wayOf(sabotage, '--sabotage'),
+    journal: optionalText(given, 'journal'),
+    sabotage: choiceOf(given, 'sabotage', WAYS),
   }
 }
 
@@ -71,32 +69,11 @@ function storeOf(address: string | null): string | null {
 
 function waysOf(text: string): readonly Way[] {
   const names = text.split(',').map(name => name.trim())
-  return [...new Set(names.map(name => wayOf(name, '--ways')))]
+  return [...new Set(names.map(wayOf))]
 }
 
-function wayOf(name: string, option: string): Way {
+function wayOf(name: string): Way {
   const way = WAYS.find(candidate => candidate === name)
-  if (way === undefined) throw new ConfigurationError(`${option}: "${name}" is none of ${WAYS.join(', ')}.`)
+  if (way === undefined) throw new ConfigurationError(`--ways: "${name}" is none of ${WAYS.join(', ')}.`)
   return way
-}
-
-function lengthOf(given: Given, name: string, bounds: Bounds): number {
-  const text = textOf(given, name)
-  try {
-    return milliseconds(duration(text), `--${name}`, bounds)
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    throw new ConfigurationError(message.startsWith('--') ? message : `--${name}: ${message}`, { cause: error })
-  }
-}
-
-function textOf(given: Given, name: string): string {
-  const text = optional(given, name)
-  if (text === null) throw new ConfigurationError(`--${name} needs a value.`)
-  return text
-}
-
-function optional(given: Given, name: string): string | null {
-  const value = given[name]
-  return typeof value === 'string' ? value : null
 }

@@ -26,6 +26,8 @@ export interface Child {
   running(): boolean
   /** Stops it where it is (SIGSTOP). Resolved: it no longer runs on any processor. */
   pause(): Promise<void>
+  /** For one that stops itself: resolves when it has. */
+  stopped(): Promise<void>
   /** Lets it go on (SIGCONT). */
   resume(): void
   /** SIGKILL, paused or not. */
@@ -69,7 +71,14 @@ export function hurtable(child: ChildProcess): Child {
     else done()
   })
 
+  const stopped = async (): Promise<void> => {
+    const deadline = systemClock.now() + PAUSE_MS
+    while (running() && !isStopped(pid) && systemClock.now() < deadline) await sleep(systemClock, 1)
+  }
+
   async function kill(): Promise<Exit> {
+    // Somebody waits for the end: the child counts again, even if it was unref'd.
+    child.ref()
     send('SIGKILL')
     return exited
   }
@@ -81,12 +90,13 @@ export function hurtable(child: ChildProcess): Child {
     running,
     async pause() {
       send('SIGSTOP')
-      const deadline = systemClock.now() + PAUSE_MS
-      while (running() && !stopped(pid) && systemClock.now() < deadline) await sleep(systemClock, 1)
+      await stopped()
     },
+    stopped,
     resume: () => send('SIGCONT'),
     kill,
     async stop({ signal = 'SIGTERM', graceMs = GRACE_MS } = {}) {
+      child.ref()
       // A stopped process would not see the request.
       send('SIGCONT')
       send(signal)
@@ -99,7 +109,7 @@ export function hurtable(child: ChildProcess): Child {
 }
 
 /** SIGSTOP takes effect a moment after it was sent; where the system does not tell (no /proc), it counts as done. */
-function stopped(pid: number): boolean {
+function isStopped(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     // The state follows the name, which is in parentheses and may itself hold any character.

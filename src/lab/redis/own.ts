@@ -1,0 +1,43 @@
+/** A Redis for an experiment: one of its own, or the user's. */
+import { ConfigurationError, StoreUnavailableError } from '../../core/errors.ts'
+import type { Given } from '../experiment.ts'
+import { programOf, REDIS, startServer } from '../faults/servers.ts'
+import type { FaultServer, ServerKind } from '../faults/servers.ts'
+import { optionalText } from '../given.ts'
+
+export interface OwnOptions {
+  /** Default: REDIS. */
+  readonly kind?: ServerKind
+  /** More arguments for the program. */
+  readonly args?: readonly string[]
+  /** What else the user may do where redis-server is not installed: ends the message. */
+  readonly otherwise?: string
+}
+
+/**
+ * A server on a free port, in a directory of its own, gone with this process.
+ * @throws StoreUnavailableError  redis-server is not installed
+ */
+export async function ownRedis({ kind = REDIS, args = [], otherwise = '' }: OwnOptions = {}): Promise<FaultServer> {
+  if (programOf(kind) === null) {
+    const [program = ''] = kind.programs
+    throw new StoreUnavailableError(
+      `This experiment starts a Redis of its own, and ${program} is not on the PATH. Install it (apt-get install ${kind.package}, or brew install redis)${otherwise}.`,
+      { ambiguous: false },
+    )
+  }
+  return startServer(kind, { args })
+}
+
+export function addressOf({ host, port }: FaultServer, login = ''): string {
+  return `redis://${login === '' ? '' : `${login}@`}${host}:${port}`
+}
+
+/** The --store option: null, or the address of one Redis or Valkey. @throws ConfigurationError */
+export function storeOf(given: Given): string | null {
+  const store = optionalText(given, 'store')
+  if (store !== null && !/^(redis|valkey)s?:\/\//i.test(store)) {
+    throw new ConfigurationError('--store must be a Redis or a Valkey, such as redis://localhost:6379: this experiment is about its commands.')
+  }
+  return store
+}
