@@ -55,8 +55,9 @@ export function outageCases(fair: Fair): Group {
           let expiry: Promise<void> | undefined
           const { plan, set } = switchable()
           set((verb): null => {
-            // Due later than the lease's own alarm, in the same event loop: whatever delays one delays the other.
-            if (verb === 'enter') expiry ??= wait(ttl)
+            // Due later than the lease's own alarm, in the same event loop: whatever delays one delays the other. The last
+            // enter is the one that was granted.
+            if (verb === 'enter') expiry = wait(ttl)
             return null
           })
           const locks = await scene.locks({ fair, storeTimeout: scene.times.callMs, faults: plan })
