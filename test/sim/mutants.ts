@@ -107,12 +107,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a push wakes everybody',
     patches: [
-      { file: PUSHES, find: 'if (target) target.holds()', replace: 'for (const each of room.named.values()) each.holds()\n        if (target) target.holds()' },
+      {
+        file: PUSHES,
+        find: 'if (target) target.holds()',
+        replace: 'for (const each of room.named?.values() ?? []) each.holds()\n        if (target) target.holds()',
+      },
     ],
   },
   {
     name: 'news that overtake the answer are dropped',
-    patches: [{ file: PUSHES, find: 'else if (room.early.holds.has(target.token)) target.holds()', replace: '' }],
+    patches: [{ file: PUSHES, find: 'else if (news?.holds.has(target.token) === true) target.holds()', replace: '' }],
   },
   {
     name: 'a waiter sleeps until it is pushed',
@@ -129,6 +133,12 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   { name: 'who gives up does not leave', patches: [{ file: ACQUIRE, find: 'if (!attempt.sent) return', replace: 'if (attempt !== null) return' }] },
+  {
+    name: 'who is revoked does not leave',
+    patches: [
+      { file: ACQUIRE, find: "(outcome.value.status === 'forbidden' && outcome.value.reason === 'left')", replace: "outcome.value.status === 'forbidden'" },
+    ],
+  },
   { name: 'a release forbids nothing to a request under way', patches: [{ file: ACQUIRE, find: 'ticket.unanswered ? FORBID_MS : 0', replace: '0' }] },
   {
     name: 'a loss forgets minHold',

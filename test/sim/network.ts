@@ -53,6 +53,8 @@ export interface Network {
   up(): void
   /** From now on: `calm` for none of it. */
   weather(next: Weather): void
+  /** Ids that a process has entered and never left, though something of them may stand in the store. */
+  owing(process: Process): readonly string[]
   /** At the end of all: nobody holds the key and nobody waits. */
   mustBeEmpty(key: string): Promise<void>
 }
@@ -65,6 +67,8 @@ interface Link {
   closed: boolean
   /** Enters that the core waits for, by id; the value is the instant of their deadline. */
   readonly entering: Map<string, number>
+  /** Ids of which something may stand in the store, until their owner has asked to leave. */
+  readonly owing: Map<string, { unanswered: number; present: boolean }>
 }
 
 export function createNetwork(world: World, modules: Modules, first: Weather, observer: NetworkObserver): Network {
@@ -142,6 +146,21 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
     })
   }
 
+  async function owed(link: Link, id: string, answer: Promise<Entry>): Promise<Entry> {
+    const debt = link.owing.get(id) ?? { unanswered: 0, present: false }
+    link.owing.set(id, debt)
+    debt.unanswered += 1
+    try {
+      const entry = await answer
+      debt.unanswered -= 1
+      debt.present = isIn(entry) || (entry.status === 'forbidden' && entry.reason === 'revoked')
+      return entry
+    } catch (error) {
+      if (error instanceof modules.StoreUnavailableError && !error.ambiguous) debt.unanswered -= 1
+      throw error
+    }
+  }
+
   function push(link: Link, what: string, tell: (listener: StoreListener) => void): void {
     if (link.cut || chance.of(weather.losePush)) return world.note(`push to ${link.process.name} is lost: ${what}`)
     const copies = chance.of(weather.repeatPush) ? 2 : 1
@@ -155,7 +174,7 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
   }
 
   function connect(process: Process): Store {
-    const link: Link = { process, cut: false, stuck: [], listener: null, closed: false, entering: new Map() }
+    const link: Link = { process, cut: false, stuck: [], listener: null, closed: false, entering: new Map(), owing: new Map() }
     links.set(process, link)
 
     function refuseTwo(verb: string, id: string): void {
@@ -178,7 +197,7 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
             await look(asked.key)
             return entry
           }
-          return await call(link, what, io, execute, asked.token === undefined)
+          return await owed(link, asked.id, call(link, what, io, execute, asked.token === undefined))
         } finally {
           link.entering.delete(asked.id)
         }
@@ -195,6 +214,7 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
         }),
       leave(asked, io) {
         refuseTwo('leave', asked.id)
+        link.owing.delete(asked.id)
         return call(link, `${process.name} leave ${asked.key} ${asked.id}${asked.keepMs > 0 ? ` keep ${asked.keepMs}` : ''}`, io, async () => {
           const answer = await inner.leave(asked, io)
           left.add(asked.id)
@@ -275,6 +295,7 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
     weather(next) {
       weather = next
     },
+    owing: process => [...linkOf(process).owing].filter(([, { unanswered, present }]) => present || unanswered > 0).map(([id]) => id),
     async mustBeEmpty(key) {
       const view = await inner.inspect(key, { timeoutMs: 1 })
       if (view !== null) world.fail(`"${key}" is not free at the end: ${JSON.stringify(view)}`)
