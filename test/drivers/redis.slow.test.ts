@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { spawn } from 'node:child_process'
@@ -442,4 +443,30 @@ describeWithStore('redis', 'a connection', url => {
       expect(await connection.run(echo, ['{}} \0\n*é😀'], ['\0\r\n$5'], IO)).toBe('{}} \0\n*é😀|\0\r\n$5')
     }
   })
+})
+
+test('the user of the documentation may do all that holdfast does, and nothing else', async () => {
+  const server = closing(await redisServer())
+  const page = readFileSync(new URL('../../docs/drivers/redis.md', import.meta.url), 'utf8')
+  const [rule = ''] = /^user holdfast on .*$/m.exec(page) ?? []
+  await server.ask('acl', 'setuser', ...rule.split(' ').slice(1))
+  for (const name of PACKAGES) {
+    for (const protocol of [2, 3] as const) {
+      const store = closing(redisStore(`redis://holdfast:secret@127.0.0.1:${server.port}`, { package: name, protocol }))
+      const heard = ear()
+      await store.listen?.(heard)
+      const [first, next] = [request(`${name}:${protocol}`), request(`${name}:${protocol}`)]
+      await store.enter(first, IO)
+      const token = tokenOf(await store.enter(next, IO))
+      expect(await store.renew([{ key: first.key, id: first.id, ttlMs: 10_000 }], IO)).toMatchObject([{ status: 'held' }])
+      const listed: string[] = []
+      for await (const lock of store.list(first.key, IO)) listed.push(lock.key)
+      expect(listed).toEqual([first.key])
+      await store.leave({ key: first.key, id: first.id, keepMs: 0, forbidMs: 1_000 }, IO)
+      await until(() => heard.held.includes(token))
+      expect(await store.revoke(first.key, { tickets: 'all', reason: 'test', now: true }, IO)).toBe(1)
+      const elsewhere = closing(redisStore(`redis://holdfast:secret@127.0.0.1:${server.port}`, { package: name, protocol, prefix: 'other' }))
+      expect(await failureOf(elsewhere.enter(request('a'), IO))).toBeInstanceOf(ConfigurationError)
+    }
+  }
 })

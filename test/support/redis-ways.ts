@@ -19,6 +19,8 @@ export interface Way {
 /** Connected: what is measured is the lock, and not how long it takes to reach a server. */
 async function warm(store: Store): Promise<Store> {
   await store.inspect('warm', { timeoutMs: 10_000 })
+  const ear = await store.listen?.({ holds() {}, revoked() {}, gap() {} })
+  await ear?.[Symbol.asyncDispose]()
   return store
 }
 
