@@ -83,7 +83,7 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
   const file = typeof target === 'string' ? target : 'the given database'
   const table = createTable(namespace, domain, clock)
   const transactions = createTransactions(file, connection, clock)
-  const watch = createWatch({ version, stored: key => (current === null ? null : table.stored(current, key)) }, clock)
+  const watch = createWatch({ version, queue: key => (current === null ? null : (table.stored(current, key)?.queue ?? null)) }, clock)
   let current: Connection | null = null
   let opening: Promise<Connection> | null = null
   let opened = 0
@@ -142,8 +142,20 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
     if (current !== null) for (const item of news) publish(current.identity, item)
   }
 
-  async function change<Answer>(key: string, io: Io, transition: (queue: Queue, now: Now) => Step<Answer>): Promise<Answer> {
-    return announce(key, await transactions.write(io, open => table.apply(open, key, transition)))
+  function change<Answer>(
+    key: string,
+    io: Io,
+    transition: (queue: Queue, now: Now) => Step<Answer>,
+    note: (answer: Answer) => void = () => undefined,
+  ): Promise<Answer> {
+    return transactions.write(
+      io,
+      open => table.apply(open, key, transition),
+      result => {
+        note(result.answer)
+        return announce(key, result)
+      },
+    )
   }
 
   function announce<Answer>(key: string, { answer, holds, revoked }: Change<Answer>): Answer {
@@ -153,31 +165,38 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
     return answer
   }
 
+  function noteRenewal(request: RenewRequest, result: Change<Renewal> | Renewal): Renewal {
+    if ('status' in result) return result
+    if (result.answer.status === 'lost') watch.drop(request.id)
+    else watch.holds(request.id)
+    return announce(request.key, result)
+  }
+
   return {
     traits,
-    async enter(request: TicketRequest, io: Io): Promise<Entry> {
-      const entry = await change(request.key, io, (queue, now) => enter(queue, request, now))
-      if (entry.status === 'holds' || entry.status === 'waits') watch.add(request.id, request.key, entry.token, entry.status === 'waits')
-      else watch.drop(request.id)
-      return entry
-    },
-    async renew(renewals: readonly RenewRequest[], io: Io): Promise<readonly Renewal[]> {
-      const changes = await transactions.write(io, open =>
-        renewals.map(request => attempt(() => table.apply(open, request.key, (queue, now) => renew(queue, request, now)))),
-      )
-      return renewals.map((request, index) => {
-        const result = changes[index]
-        if (result === undefined || 'status' in result) return result ?? { status: 'unknown', cause: undefined }
-        if (result.answer.status === 'lost') watch.drop(request.id)
-        else watch.holds(request.id)
-        return announce(request.key, result)
-      })
-    },
-    async leave(request: LeaveRequest, io: Io): Promise<{ readonly was: Was }> {
-      const answer = await change(request.key, io, (queue, now) => leave(queue, request, now))
-      watch.drop(request.id)
-      return answer
-    },
+    enter: (request: TicketRequest, io: Io): Promise<Entry> =>
+      change(
+        request.key,
+        io,
+        (queue, now) => enter(queue, request, now),
+        entry => {
+          if (entry.status === 'holds' || entry.status === 'waits') watch.add(request.id, request.key, entry.token, entry.status === 'waits')
+          else watch.drop(request.id)
+        },
+      ),
+    renew: (renewals: readonly RenewRequest[], io: Io): Promise<readonly Renewal[]> =>
+      transactions.write(
+        io,
+        open => renewals.map(request => ({ request, result: attempt(() => table.apply(open, request.key, (queue, now) => renew(queue, request, now))) })),
+        results => results.map(({ request, result }) => noteRenewal(request, result)),
+      ),
+    leave: (request: LeaveRequest, io: Io): Promise<{ readonly was: Was }> =>
+      change(
+        request.key,
+        io,
+        (queue, now) => leave(queue, request, now),
+        () => watch.drop(request.id),
+      ),
     revoke: (key: string, request: RevokeRequest, io: Io) => change(key, io, (queue, now) => revoke(queue, request, now)),
     inspect: (key: string, io: Io) => transactions.read(io, open => table.inspect(open, key)),
     async *list(prefix: string, io: Io): AsyncIterable<LockView> {

@@ -8,7 +8,7 @@
  */
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { StoreListener } from '../../store/contract.ts'
-import type { StoredQueue } from './record.ts'
+import type { Queue } from '../../store/queue.ts'
 
 const QUICK_MS = 2
 const RELAXED_MS = 25
@@ -53,7 +53,7 @@ interface Watched {
 export interface Source {
   /** Changes whenever another connection has written. */
   version(): string
-  stored(key: string): StoredQueue | null
+  queue(key: string): Queue | null
 }
 
 export interface Watch {
@@ -143,12 +143,12 @@ export function createWatch(source: Source, clock: Clock): Watch {
       else ours.push(ticket)
     }
     for (const [key, ours] of keys) {
-      const queue = source.stored(key)
+      const queue = source.queue(key)
       for (const ticket of ours) compare(ticket, queue)
     }
   }
 
-  function compare(ticket: Watched, queue: StoredQueue | null): void {
+  function compare(ticket: Watched, queue: Queue | null): void {
     const found = queue?.tickets.find(entry => entry.id === ticket.id)
     const reason = found === undefined ? queue?.forbidden.find(entry => entry.id === ticket.id && entry.reason === 'revoked')?.message : found.revoked
     if (reason !== undefined && reason !== null) tellRevoked(ticket, reason)

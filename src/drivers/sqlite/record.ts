@@ -9,6 +9,7 @@
  *
  * Only the one who moves a ticket's end writes times of its own clock; whoever merely passes by leaves them as they are.
  */
+import { EMPTY } from '../../store/queue.ts'
 import type { Forbidden, Queue, Ticket } from '../../store/queue.ts'
 import { flag, list, number, numbers, oneOf, record, text, texts } from '../shared/decode.ts'
 
@@ -22,93 +23,86 @@ interface Stamp {
   readonly seen: Readonly<Record<string, number>>
 }
 
-export interface StoredQueue {
-  readonly end: number
-  readonly tickets: readonly (Ticket & Stamp)[]
-  readonly forbidden: readonly (Forbidden & Stamp)[]
+interface Stamped extends Stamp {
+  readonly list: 'tickets' | 'forbidden'
+  readonly id: string
 }
 
-export const NOTHING: StoredQueue = { end: 0, tickets: [], forbidden: [] }
+export interface StoredQueue {
+  readonly queue: Queue
+  /** Of all entries that have no stamp, which is nearly always all. */
+  readonly domain: string
+  readonly stamps: readonly Stamped[]
+}
+
+export const NOTHING: StoredQueue = { queue: EMPTY, domain: '', stamps: [] }
 
 /** The queue in this domain's time, and the way back for what a transition has made of it. */
 export function localise(stored: StoredQueue, domain: string, nowMs: number): { readonly queue: Queue; restore(queue: Queue): StoredQueue } {
-  if (stored.tickets.every(untouched) && stored.forbidden.every(untouched)) return { queue: stored, restore: queue => restore(queue, new Map(), new Map()) }
+  if (stored.domain === domain && stored.stamps.length === 0) return { queue: stored.queue, restore: queue => ({ queue, domain, stamps: [] }) }
 
-  const tickets = new Map<string, Translated<Ticket>>()
-  const forbidden = new Map<string, Translated<Forbidden>>()
-  for (const entry of stored.tickets) {
-    const { seen, offset } = observe(entry, entry.expiresAt - entry.lifeMs)
-    const heldAt = entry.heldAt === null ? null : entry.heldAt + offset
-    tickets.set(entry.id, {
-      stored: { ...entry, seen },
-      offset,
-      local: { ...entry, expiresAt: entry.expiresAt + offset, enteredAt: entry.enteredAt + offset, heldAt },
-    })
-  }
-  for (const entry of stored.forbidden) {
-    const { seen, offset } = observe(entry, entry.until - entry.lifeMs)
-    forbidden.set(entry.id, { stored: { ...entry, seen }, offset, local: { ...entry, until: entry.until + offset } })
-  }
-  const queue = { end: stored.end, tickets: [...tickets.values()].map(entry => entry.local), forbidden: [...forbidden.values()].map(entry => entry.local) }
-  return { queue, restore: after => restore(after, tickets, forbidden) }
-
-  function mine(stamp: Stamp): boolean {
-    return stamp.domain === domain
-  }
-
-  function untouched(stamp: Stamp): boolean {
-    return mine(stamp) && Object.keys(stamp.seen).length === 0
-  }
+  const stamps = new Map(stored.stamps.map(stamp => [nameOf(stamp.list, stamp.id), stamp]))
+  const tickets = stored.queue.tickets.map(entry => {
+    const seen = observe('tickets', entry.id, entry.expiresAt - entry.lifeMs)
+    const heldAt = entry.heldAt === null ? null : entry.heldAt + seen.offset
+    return { ...seen, entry, local: { ...entry, expiresAt: entry.expiresAt + seen.offset, enteredAt: entry.enteredAt + seen.offset, heldAt } }
+  })
+  const forbidden = stored.queue.forbidden.map(entry => {
+    const seen = observe('forbidden', entry.id, entry.until - entry.lifeMs)
+    return { ...seen, entry, local: { ...entry, until: entry.until + seen.offset } }
+  })
+  const queue = { end: stored.queue.end, tickets: tickets.map(({ local }) => local), forbidden: forbidden.map(({ local }) => local) }
+  return { queue, restore }
 
   /** `offset`: added to a time of its clock it gives one of ours. As if the last refresh had been when we first saw it. */
-  function observe(stamp: Stamp, refreshedAt: number): { readonly seen: Stamp['seen']; readonly offset: number } {
-    if (mine(stamp)) return { seen: stamp.seen, offset: 0 }
+  function observe(list: Stamped['list'], id: string, refreshedAt: number): { readonly stamp: Stamp; readonly offset: number } {
+    const stamp: Stamp = stamps.get(nameOf(list, id)) ?? { domain: stored.domain, seen: {} }
+    if (stamp.domain === domain) return { stamp, offset: 0 }
     const firstSeen = stamp.seen[domain] ?? nowMs
-    return { seen: { ...stamp.seen, [domain]: firstSeen }, offset: firstSeen - refreshedAt }
+    return { stamp: { domain: stamp.domain, seen: { ...stamp.seen, [domain]: firstSeen } }, offset: firstSeen - refreshedAt }
   }
 
-  function restore(after: Queue, before: ReadonlyMap<string, Translated<Ticket>>, ids: ReadonlyMap<string, Translated<Forbidden>>): StoredQueue {
-    return {
-      end: after.end,
+  function restore(after: Queue): StoredQueue {
+    const all: Stamped[] = []
+    const own = { domain, seen: {} }
+    const mark = (list: Stamped['list'], id: string, { domain, seen }: Stamp): unknown => all.push({ list, id, domain, seen })
+    const before = {
       tickets: after.tickets.map(ticket => {
-        const was = before.get(ticket.id)
-        if (was === undefined || was.local.expiresAt !== ticket.expiresAt || was.local.lifeMs !== ticket.lifeMs) return { ...ticket, domain, seen: {} }
-        const { enteredAt, expiresAt, heldAt } = was.stored
-        return {
-          ...ticket,
-          enteredAt,
-          expiresAt,
-          heldAt: ticket.heldAt === null ? null : (heldAt ?? ticket.heldAt - was.offset),
-          domain: was.stored.domain,
-          seen: was.stored.seen,
-        }
+        const was = tickets.find(({ local }) => local.id === ticket.id && local.expiresAt === ticket.expiresAt && local.lifeMs === ticket.lifeMs)
+        mark('tickets', ticket.id, was?.stamp ?? own)
+        if (was === undefined) return ticket
+        const { enteredAt, expiresAt, heldAt } = was.entry
+        return { ...ticket, enteredAt, expiresAt, heldAt: ticket.heldAt === null ? null : (heldAt ?? ticket.heldAt - was.offset) }
       }),
       forbidden: after.forbidden.map(entry => {
-        const was = ids.get(entry.id)
-        return was === undefined || was.local.until !== entry.until ? { ...entry, domain, seen: {} } : was.stored
+        const was = forbidden.find(({ local }) => local.id === entry.id && local.until === entry.until)
+        mark('forbidden', entry.id, was?.stamp ?? own)
+        return was === undefined ? entry : was.entry
       }),
     }
+    // Whose the record was it stays as long as anything in it is theirs: two domains that only look must not rewrite it in turn.
+    const base = all.some(stamp => stamp.domain === stored.domain) ? stored.domain : domain
+    return { queue: { ...before, end: after.end }, domain: base, stamps: all.filter(stamp => stamp.domain !== base || Object.keys(stamp.seen).length > 0) }
   }
 }
 
-interface Translated<Entry> {
-  readonly stored: Entry & Stamp
-  readonly local: Entry
-  readonly offset: number
+function nameOf(list: Stamped['list'], id: string): string {
+  return `${list} ${id}`
 }
 
-export function encodeQueue(queue: StoredQueue): string {
-  return JSON.stringify({ layout: LAYOUT, ...queue })
+export function encodeQueue({ queue, domain, stamps }: StoredQueue): string {
+  return JSON.stringify({ layout: LAYOUT, domain, end: queue.end, tickets: queue.tickets, forbidden: queue.forbidden, stamps })
 }
 
 /** @throws TypeError  not a record of this layout; the message says where */
 export function decodeQueue(json: string): StoredQueue {
   const root = record(JSON.parse(json), 'record')
   if (root['layout'] !== LAYOUT) throw new TypeError(`it has layout ${String(root['layout'])}, and this holdfast knows ${LAYOUT}`)
-  return { end: number(root, 'end'), tickets: list(root, 'tickets').map(decodeTicket), forbidden: list(root, 'forbidden').map(decodeForbidden) }
+  const queue = { end: number(root, 'end'), tickets: list(root, 'tickets').map(decodeTicket), forbidden: list(root, 'forbidden').map(decodeForbidden) }
+  return { queue, domain: text(root, 'domain'), stamps: list(root, 'stamps').map(decodeStamp) }
 }
 
-function decodeTicket(value: unknown): Ticket & Stamp {
+function decodeTicket(value: unknown): Ticket {
   const from = record(value, 'ticket')
   return {
     id: text(from, 'id'),
@@ -124,12 +118,10 @@ function decodeTicket(value: unknown): Ticket & Stamp {
     lifeMs: number(from, 'lifeMs'),
     kept: flag(from, 'kept'),
     revoked: from['revoked'] === null ? null : text(from, 'revoked'),
-    domain: text(from, 'domain'),
-    seen: numbers(from, 'seen'),
   }
 }
 
-function decodeForbidden(value: unknown): Forbidden & Stamp {
+function decodeForbidden(value: unknown): Forbidden {
   const from = record(value, 'forbidden id')
   return {
     id: text(from, 'id'),
@@ -137,7 +129,10 @@ function decodeForbidden(value: unknown): Forbidden & Stamp {
     message: text(from, 'message'),
     until: number(from, 'until'),
     lifeMs: number(from, 'lifeMs'),
-    domain: text(from, 'domain'),
-    seen: numbers(from, 'seen'),
   }
+}
+
+function decodeStamp(value: unknown): Stamped {
+  const from = record(value, 'stamp')
+  return { list: oneOf(from, 'list', ['tickets', 'forbidden']), id: text(from, 'id'), domain: text(from, 'domain'), seen: numbers(from, 'seen') }
 }

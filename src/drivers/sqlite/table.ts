@@ -16,7 +16,6 @@ import { decodeQueue, encodeQueue, localise, NOTHING } from './record.ts'
 import type { StoredQueue } from './record.ts'
 
 const PAGE = 100
-const RECENT = 32
 const SWEEP = 64
 const DAY_MICROS = 86_400e6
 /** Above every byte of UTF-8. */
@@ -45,8 +44,8 @@ export interface Table {
 
 export function createTable(namespace: string, domain: string, clock: Clock): Table {
   const space = Buffer.from(namespace)
-  /** What we wrote last, so that it need not be parsed when it is still there. By content, so it is never out of date. */
-  const recent = new Map<string, StoredQueue>()
+  /** What was written last need not be parsed if it is still there. Known by its content, so it is never out of date. */
+  let latest: { readonly json: string; readonly stored: StoredQueue } = { json: '', stored: NOTHING }
   let writes = 0
   let swept = { namespace: Buffer.alloc(0), key: Buffer.alloc(0) }
 
@@ -67,24 +66,18 @@ export function createTable(namespace: string, domain: string, clock: Clock): Ta
     const json = before === undefined ? null : text(record(before, 'row'), 'queue')
     // Read inside the transaction, after all who changed this lock before us.
     const now = read()
-    const { queue, restore } = localise(json === null ? NOTHING : (recent.get(json) ?? parse(json, key, connection)), domain, now.ms)
+    const { queue, restore } = localise(json === null ? NOTHING : json === latest.json ? latest.stored : parse(json, key, connection), domain, now.ms)
     const { answer, holds, revoked, queue: after } = transition(queue, now)
     if (forgettable(after, now)) {
       if (json !== null) remove.run(space, key)
     } else {
       const stored = restore(after)
       const changed = encodeQueue(stored)
-      remember(changed, stored)
+      latest = { json: changed, stored }
       if (json === null) add.run(space, key, after.end, changed)
       else if (changed !== json) change.run(after.end, changed, space, key)
     }
     return { answer, holds, revoked }
-  }
-
-  function remember(json: string, stored: StoredQueue): void {
-    recent.set(json, stored)
-    if (recent.size <= RECENT) return
-    for (const oldest of recent.keys()) return void recent.delete(oldest)
   }
 
   function sweep(connection: Connection): void {

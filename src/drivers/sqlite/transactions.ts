@@ -25,8 +25,8 @@ const CONTENDED_MS = 1_000
 const TURN_MS = 1
 
 export interface Transactions {
-  /** Runs `work` inside BEGIN IMMEDIATE ... COMMIT. */
-  write<Answer>(io: Io, work: (connection: Connection) => Answer): Promise<Answer>
+  /** Runs `work` inside BEGIN IMMEDIATE ... COMMIT, then `done`, which makes the answer. */
+  write<Result, Answer>(io: Io, work: (connection: Connection) => Result, done: (result: Result) => Answer): Promise<Answer>
   /** Runs `work` outside a transaction: one statement, one snapshot. */
   read<Answer>(io: Io, work: (connection: Connection) => Answer): Promise<Answer>
 }
@@ -48,14 +48,14 @@ export function createTransactions(file: string, connect: () => Connection | Pro
   let turnedAt = -Infinity
 
   return {
-    write: (io, work) =>
+    write: (io, work, done) =>
       new Promise((resolve, reject) => {
         pending.push({
           deadline: clock.now() + io.timeoutMs,
           io,
           run(connection) {
             const outcome = attempt(() => work(connection))
-            return 'error' in outcome ? () => reject(outcome.error) : () => resolve(outcome.answer)
+            return 'error' in outcome ? () => reject(outcome.error) : () => resolve(done(outcome.answer))
           },
           reject,
         })
