@@ -1,9 +1,10 @@
 /** The experiments, in the order in which the list shows them. */
 import type { Experiment } from '../experiment.ts'
 import { employee } from './employee.ts'
+import { failover } from './failover.ts'
 import { unlock } from './unlock.ts'
 
-export const experiments: readonly Experiment[] = [employee, unlock]
+export const experiments: readonly Experiment[] = [employee, unlock, failover]
 
 export function experimentNamed(name: string): Experiment | undefined {
   return experiments.find(experiment => experiment.name === name)

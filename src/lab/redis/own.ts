@@ -19,14 +19,18 @@ export interface OwnOptions {
  * @throws StoreUnavailableError  redis-server is not installed
  */
 export async function ownRedis({ kind = REDIS, args = [], otherwise = '' }: OwnOptions = {}): Promise<FaultServer> {
-  if (programOf(kind) === null) {
-    const [program = ''] = kind.programs
-    throw new StoreUnavailableError(
-      `This experiment starts a Redis of its own, and ${program} is not on the PATH. Install it (apt-get install ${kind.package}, or brew install redis)${otherwise}.`,
-      { ambiguous: false },
-    )
-  }
+  refuseWithoutRedis(otherwise)
   return startServer(kind, { args })
+}
+
+/** Before anything is begun or said. @throws StoreUnavailableError  redis-server is not installed */
+export function refuseWithoutRedis(otherwise = ''): void {
+  if (programOf(REDIS) !== null) return
+  const [program = ''] = REDIS.programs
+  throw new StoreUnavailableError(
+    `This experiment starts a Redis of its own, and ${program} is not on the PATH. Install it (apt-get install ${REDIS.package}, or brew install redis)${otherwise}.`,
+    { ambiguous: false },
+  )
 }
 
 export function addressOf({ host, port }: FaultServer, login = ''): string {
