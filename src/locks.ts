@@ -22,8 +22,8 @@ import { createElection } from './election.ts'
 import { createLeaseSet, lossOf } from './lease-set.ts'
 import type { Store } from './store/contract.ts'
 
-/** A waiter's ticket lives so long without a heartbeat: that is what a dead waiter costs those behind it. */
-const WAITER_TTL_MS = 5_000
+/** A waiter's ticket lives so long without a heartbeat. So a dead waiter costs those behind it at most 5 s, the wake-up included. */
+const WAITER_TTL_MS = 4_800
 const DRAIN_MS = 10_000
 
 /**

@@ -9,11 +9,10 @@
  */
 import { attemptOnce, GIVEN_UP, leaveTicket, pursue } from './acquire.ts'
 import type { Grant, Pursuit, Refusal, Wanted } from './acquire.ts'
-import { call } from './call.ts'
+import { createApplicants } from './applicants.ts'
+import type { Applicant, Waiting } from './applicants.ts'
 import { holdsAlready } from './chain.ts'
-import type { Timer } from './clock.ts'
 import type { Core } from './core.ts'
-import { humanMs } from './duration.ts'
 import { ClosedError, WaitTimeoutError } from './errors.ts'
 import { OpenLease } from './lease.ts'
 import type { ReleaseResult, Settle } from './lease.ts'
@@ -27,15 +26,13 @@ export interface CohortLimits {
   readonly contendedForMs: number
 }
 
-export interface Waiting {
-  readonly waitMs: number
-  readonly signal: AbortSignal | undefined
+export interface Share {
   /** Tasks of equal wishes may share one ticket. */
   readonly share: boolean
 }
 
 export interface Cohorts {
-  acquire(wanted: Wanted, waiting: Waiting): Promise<Lease>
+  acquire(wanted: Wanted, waiting: Waiting & Share): Promise<Lease>
   tryAcquire(wanted: Wanted): Promise<Lease | Refusal>
   /** Rejects who waits; new ones are refused. */
   stop(): void
@@ -43,20 +40,6 @@ export interface Cohorts {
   readonly active: Iterable<OpenLease>
   /** Resolves when no task runs any more. */
   idle(): Promise<void>
-}
-
-/** A task that waits. There may be a hundred thousand of them: few fields, no closures. */
-interface Applicant {
-  /** Order of arrival in this process. */
-  readonly serial: number
-  readonly since: number
-  /** Waits for its own call chain. */
-  readonly own: boolean
-  readonly resolve: (lease: Lease) => void
-  readonly reject: (error: unknown) => void
-  timer: Timer | undefined
-  /** Takes the listener off the caller's signal. */
-  unlisten: (() => void) | undefined
 }
 
 interface Cohort {
@@ -75,11 +58,8 @@ interface Cohort {
   pursuit: Pursuit | null
 }
 
-/** A holder's name is only fetched for people; more than this nobody waits for it. */
-const ASK_WHO_MS = 250
-
 export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Cohorts {
-  const { clock, events, renewer, store } = core
+  const { clock, events, renewer } = core
   const cohorts = new Map<string, Cohort>()
   const byKey = new Map<string, Set<Cohort>>()
   const active = new Set<OpenLease>()
@@ -87,70 +67,21 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
   let stopped = false
   let serial = 0
 
-  // ---------------------------------------------------------------- who waits
-
-  function apply(cohort: Cohort, waiting: Waiting): Promise<Lease> {
-    return new Promise<Lease>((resolve, reject) => {
-      const ahead = cohort.running.size + cohort.queue.size + (cohort.pursuit?.ahead ?? 0)
-      const own = holdsAlready(cohort.wanted.key)
-      const applicant: Applicant = { serial: (serial += 1), since: clock.now(), own, resolve, reject, timer: undefined, unlisten: undefined }
-      if (waiting.waitMs !== Infinity) applicant.timer = clock.after(waiting.waitMs, () => void timeOut(cohort, applicant))
-      if (waiting.signal !== undefined) applicant.unlisten = cancelledBy(waiting.signal, cohort, applicant)
-      cohort.queue.add(applicant)
-      void advance(cohort)
-      if (ahead > 0 && cohort.queue.has(applicant)) announce(cohort, ahead, own)
-    })
-  }
-
-  function cancelledBy(signal: AbortSignal, cohort: Cohort, applicant: Applicant): () => void {
-    const cancel = (): void => refuse(cohort, applicant, signal.reason)
-    signal.addEventListener('abort', cancel)
-    return () => signal.removeEventListener('abort', cancel)
-  }
-
-  /** It waits no longer, whatever comes. */
-  function end(cohort: Cohort, applicant: Applicant): void {
-    applicant.timer?.cancel()
-    applicant.unlisten?.()
-    cohort.queue.delete(applicant)
-  }
-
-  function refuse(cohort: Cohort, applicant: Applicant, error: unknown): void {
-    end(cohort, applicant)
-    applicant.reject(error)
-    if (cohort.queue.size === 0 && cohort.pursuit !== null) {
+  const applicants = createApplicants<Cohort>(core, cohort => {
+    if (cohort.pursuit !== null) {
       cohort.pursuit.giveUp()
       core.background.run(cohort.pursuit.grant)
     }
     forget(cohort)
-  }
+  })
 
-  /** Tells contention from outage, and who was in the way. Never rejects. */
-  async function timeOut(cohort: Cohort, applicant: Applicant): Promise<void> {
-    const { key } = cohort.wanted
-    const waitedMs = clock.now() - applicant.since
-    const trouble = cohort.pursuit?.trouble() ?? null
-    if (trouble !== null) return refuse(cohort, applicant, trouble)
-    const ahead = cohort.pursuit?.ahead ?? cohort.running.size
-    // Out of the local queue first: while people are told who was in the way, the lease must not go to somebody who no longer waits.
-    cohort.queue.delete(applicant)
-    const holders = cohort.pursuit?.holders.length ? cohort.pursuit.holders : await whoHolds(key)
-    events.emit({ type: 'timed-out', key, waitedMs, ahead })
-    const names = holders.length === 0 ? 'somebody' : holders.map(view => view.holder).join(', ')
-    const self = applicant.own ? ' It is held by the very call chain that waits: a lock is not reentrant.' : ''
-    const message = `"${key}" was still held by ${names} after ${humanMs(waitedMs)}.${self} Raise wait, or try again later.`
-    refuse(cohort, applicant, new WaitTimeoutError(message, { key, waitedMs, holders, own: applicant.own }))
-  }
-
-  async function whoHolds(key: string): Promise<WaitTimeoutError['holders']> {
-    const view = await call(clock, store, 'inspect', key, Math.min(ASK_WHO_MS, core.storeTimeoutMs), io => store.inspect(key, io))
-    return view.ok ? (view.value?.holders ?? []) : []
-  }
-
-  function announce(cohort: Cohort, ahead: number, own: boolean): void {
-    if (!events.wants('waiting')) return
-    const { key } = cohort.wanted
-    core.background.run(whoHolds(key).then(holders => events.emit({ type: 'waiting', key, ahead, holder: holders[0]?.holder ?? '', own })))
+  function apply(cohort: Cohort, waiting: Waiting): Promise<Lease> {
+    return new Promise<Lease>((resolve, reject) => {
+      const ahead = cohort.running.size + cohort.queue.size + (cohort.pursuit?.ahead ?? 0)
+      const applicant = applicants.add(cohort, waiting, resolve, reject)
+      void advance(cohort)
+      if (ahead > 0 && cohort.queue.has(applicant)) applicants.announce(cohort, ahead, applicant.own)
+    })
   }
 
   // ---------------------------------------------------------------- from the store to the tasks
@@ -231,7 +162,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     active.add(open)
     const { key } = cohort.wanted
     if (events.wants('acquired')) events.emit({ type: 'acquired', key, token, waitedMs: clock.now() - applicant.since, handover })
-    end(cohort, applicant)
+    applicants.end(cohort, applicant)
     applicant.resolve(open)
   }
 
@@ -241,7 +172,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
       if (told) return
       told = true
       const [first] = cohort.queue
-      announce(cohort, ahead, first?.own ?? false)
+      applicants.announce(cohort, ahead, first?.own ?? false)
     })
     cohort.pursuit = pursuit
     pursuit.grant.then(
@@ -252,7 +183,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
       },
       (error: unknown) => {
         cohort.pursuit = null
-        if (error !== GIVEN_UP) for (const applicant of [...cohort.queue]) refuse(cohort, applicant, error)
+        if (error !== GIVEN_UP) for (const applicant of [...cohort.queue]) applicants.refuse(cohort, applicant, error)
         void advance(cohort)
       },
     )
@@ -377,7 +308,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
       if (result.ticket === null) return result
       adopt(cohort, result)
       return await new Promise<Lease>((resolve, reject) => {
-        cohort.queue.add({ serial: (serial += 1), since: clock.now(), own: false, resolve, reject, timer: undefined, unlisten: undefined })
+        applicants.add(cohort, { waitMs: Infinity, signal: undefined }, resolve, reject)
         grantNext(cohort, result.ticket)
         cohort.queue.clear()
       })
@@ -402,7 +333,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
       stopped = true
       for (const cohort of [...cohorts.values()]) {
         const { key } = cohort.wanted
-        for (const applicant of [...cohort.queue]) refuse(cohort, applicant, new ClosedError(`These locks were closed while "${key}" was waited for.`, { key }))
+        for (const applicant of [...cohort.queue]) applicants.refuse(cohort, applicant, new ClosedError(`These locks were closed while "${key}" was waited for.`, { key }))
       }
     },
     active,

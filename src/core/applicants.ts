@@ -1,0 +1,112 @@
+/** The tasks of this process that wait for one cohort: how they come, how long they wait, and with what answer they go. */
+import type { Pursuit, Wanted } from './acquire.ts'
+import { call } from './call.ts'
+import { holdsAlready } from './chain.ts'
+import type { Timer } from './clock.ts'
+import type { Core } from './core.ts'
+import { humanMs } from './duration.ts'
+import { WaitTimeoutError } from './errors.ts'
+import type { Lease } from './types.ts'
+
+/** A task that waits. There may be a hundred thousand of them: few fields, no closures. */
+export interface Applicant {
+  /** Order of arrival in this process. */
+  readonly serial: number
+  readonly since: number
+  /** Waits for its own call chain. */
+  readonly own: boolean
+  readonly resolve: (lease: Lease) => void
+  readonly reject: (error: unknown) => void
+  timer: Timer | undefined
+  /** Takes the listener off the caller's signal. */
+  unlisten: (() => void) | undefined
+}
+
+/** The part of a cohort that waits. */
+export interface Line {
+  readonly wanted: Wanted
+  readonly queue: Set<Applicant>
+  readonly running: ReadonlySet<unknown>
+  readonly pursuit: Pursuit | null
+}
+
+export interface Waiting {
+  readonly waitMs: number
+  readonly signal: AbortSignal | undefined
+}
+
+export interface Applicants<L extends Line> {
+  /** At the end of the line. `resolve` and `reject` are called once, by whoever ends the wait. */
+  add(line: L, waiting: Waiting, resolve: Applicant['resolve'], reject: Applicant['reject']): Applicant
+  /** It waits no longer, and goes with a lease. */
+  end(line: L, applicant: Applicant): void
+  /** It waits no longer, and goes without. */
+  refuse(line: L, applicant: Applicant, error: unknown): void
+  /** For people: somebody has to wait. */
+  announce(line: L, ahead: number, own: boolean): void
+}
+
+/** A holder's name is only fetched for people; more than this nobody waits for it. */
+const ASK_WHO_MS = 250
+
+/** `emptied`: nobody waits in that line any more. */
+export function createApplicants<L extends Line>(core: Core, emptied: (line: L) => void): Applicants<L> {
+  const { clock, events, store } = core
+  let serial = 0
+
+  function add(line: L, waiting: Waiting, resolve: Applicant['resolve'], reject: Applicant['reject']): Applicant {
+    const applicant: Applicant = { serial: (serial += 1), since: clock.now(), own: holdsAlready(line.wanted.key), resolve, reject, timer: undefined, unlisten: undefined }
+    if (waiting.waitMs !== Infinity) applicant.timer = clock.after(waiting.waitMs, () => void timeOut(line, applicant))
+    if (waiting.signal !== undefined) applicant.unlisten = cancelledBy(waiting.signal, line, applicant)
+    line.queue.add(applicant)
+    return applicant
+  }
+
+  function cancelledBy(signal: AbortSignal, line: L, applicant: Applicant): () => void {
+    const cancel = (): void => refuse(line, applicant, signal.reason)
+    signal.addEventListener('abort', cancel)
+    return () => signal.removeEventListener('abort', cancel)
+  }
+
+  function end(line: L, applicant: Applicant): void {
+    applicant.timer?.cancel()
+    applicant.unlisten?.()
+    line.queue.delete(applicant)
+  }
+
+  function refuse(line: L, applicant: Applicant, error: unknown): void {
+    end(line, applicant)
+    applicant.reject(error)
+    if (line.queue.size === 0) emptied(line)
+  }
+
+  /** Tells contention from outage, and who was in the way. Never rejects. */
+  async function timeOut(line: L, applicant: Applicant): Promise<void> {
+    const { key } = line.wanted
+    const waitedMs = clock.now() - applicant.since
+    const trouble = line.pursuit?.trouble() ?? null
+    if (trouble !== null) return refuse(line, applicant, trouble)
+    const ahead = line.pursuit?.ahead ?? line.running.size
+    // Out of the line first: while people are told who was in the way, the lease must not go to somebody who no longer waits.
+    line.queue.delete(applicant)
+    const holders = line.pursuit?.holders.length ? line.pursuit.holders : await whoHolds(key)
+    events.emit({ type: 'timed-out', key, waitedMs, ahead })
+    const names = holders.length === 0 ? 'somebody' : holders.map(view => view.holder).join(', ')
+    const self = applicant.own ? ' It is held by the very call chain that waits: a lock is not reentrant.' : ''
+    const message = `"${key}" was still held by ${names} after ${humanMs(waitedMs)}.${self} Raise wait, or try again later.`
+    refuse(line, applicant, new WaitTimeoutError(message, { key, waitedMs, holders, own: applicant.own }))
+  }
+
+  async function whoHolds(key: string): Promise<WaitTimeoutError['holders']> {
+    const view = await call(clock, store, 'inspect', key, Math.min(ASK_WHO_MS, core.storeTimeoutMs), io => store.inspect(key, io))
+    return view.ok ? (view.value?.holders ?? []) : []
+  }
+
+  function announce(line: L, ahead: number, own: boolean): void {
+    if (!events.wants('waiting')) return
+    const { key } = line.wanted
+    core.background.run(whoHolds(key).then(holders => events.emit({ type: 'waiting', key, ahead, holder: holders[0]?.holder ?? '', own })))
+  }
+
+  return { add, end, refuse, announce }
+}
