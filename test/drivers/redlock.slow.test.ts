@@ -245,7 +245,7 @@ describe('redlock', () => {
       won += holders.length
       for (const index of holders) await stores[index]?.leave({ key: KEY, id: ids[index] ?? '', keepMs: 0, forbidMs: 0 }, IO)
     }
-    expect(won).toBeGreaterThan(rounds / 2)
+    expect(won).toBeGreaterThanOrEqual(rounds - 2)
     await comesToHold(five.directly(), request('last'))
   }, 60_000)
 

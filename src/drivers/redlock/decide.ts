@@ -13,11 +13,11 @@ type Forbidden = Extract<Entry, { readonly status: 'forbidden' }>
 export const SPLIT_RETRY_MS = 20
 
 /**
- * The first round. A majority of places wins. Refused is who cannot win any more although a majority could vote: half of
- * an even number is not enough, so both of two contenders may be refused, but neither waits.
+ * The first round. A majority of places wins. Who cannot win any more although a majority could vote is refused by a holder,
+ * or has split the places with others: of an even number each of two may have half.
  * @throws StoreUnavailableError  too few nodes can vote
  */
-export function reservationOf(key: string, count: Count<Reserved>, maxTtlMs: number): 'won' | Refused | Forbidden | undefined {
+export function reservationOf(key: string, count: Count<Reserved>, maxTtlMs: number): 'won' | 'split' | Refused | Forbidden | undefined {
   const barred = forbiddenOf(count)
   if (barred !== null) return barred
   const mine = votes(count, answer => answer.is === 'mine')
@@ -59,13 +59,11 @@ function forbiddenOf(count: Count<Reserved>): Forbidden | null {
   return null
 }
 
-function refusal(count: Count<Reserved>): Refused {
+function refusal(count: Count<Reserved>): Refused | 'split' {
   const parts: Part[] = []
   for (const answer of count.answers.values()) if (answer.is === 'taken') parts.push(answer.part)
   const holder = holderOf(parts, { unanswered: count.nodes - count.answers.size, majority: count.majority })
-  return holder === null
-    ? { status: 'refused', retryMs: SPLIT_RETRY_MS, holders: [] }
-    : { status: 'refused', retryMs: Math.max(1, holder.leftMs), holders: [ticketOf(holder)] }
+  return holder === null ? 'split' : { status: 'refused', retryMs: Math.max(1, holder.leftMs), holders: [ticketOf(holder)] }
 }
 
 /** Nodes that are up but have no vote yet. */

@@ -1,5 +1,6 @@
 /**
- * Entering: two rounds, and what a lost attempt takes back.
+ * Entering: two rounds, taken again while contenders stand in each other's way and nobody holds, and what is taken back by
+ * who has lost.
  *
  * Every attempt has a number of its own, so that taking one back also stops its requests that are still under way, without
  * touching a later attempt of the same id. Reservations live for the two rounds and no longer: who dies between them
@@ -21,7 +22,7 @@ export interface EntranceOptions {
   readonly maxTtlMs: number
 }
 
-/** One call of enter, and what each node is known to have made of its first round. */
+/** One try at both rounds, and what each node is known to have made of its first round. */
 interface Attempt {
   readonly request: TicketRequest
   readonly number: number
@@ -33,6 +34,8 @@ type First = Reserved | 'pending' | { readonly failure: unknown; readonly sent: 
 
 /** After this no client, proxy or paused server lets go of a request that it held back. */
 export const LATE_REQUEST_MS = 60_000
+/** Contenders who meet settle it among themselves: a refusal says that somebody holds, not that all stood in each other's way. */
+const TURNS = 8
 
 export function createEntrance(
   nodes: readonly Node[],
@@ -43,33 +46,54 @@ export function createEntrance(
 
   async function enter(request: TicketRequest, io: Io): Promise<Entry> {
     const startedAt = systemClock.now()
-    const leftOf = (ms: number): number => Math.max(1, ms - (systemClock.now() - startedAt))
-    const forNode = (): Io => ({ ...io, timeoutMs: Math.min(nodeTimeoutMs, leftOf(io.timeoutMs)) })
+    const passed = (): number => systemClock.now() - startedAt
+    const left = (): number => Math.max(1, io.timeoutMs - passed())
+    const forNode = (): Io => ({ ...io, timeoutMs: Math.min(nodeTimeoutMs, left()) })
+    if (request.token !== undefined) return ballot(nodes, asking(newAttempt(request), forNode), count => refreshmentOf(request, count))
+
+    const lost: Attempt[] = []
+    let holds = false
+    try {
+      for (let turn = 1; ; turn += 1) {
+        const attempt = newAttempt(request)
+        lost.push(attempt)
+        const outcome = await tryOnce(attempt, forNode)
+        holds = outcome !== 'split' && outcome !== 'displaced' && outcome.status === 'holds'
+        if (outcome !== 'split' && outcome !== 'displaced') return outcome
+        if (turn >= TURNS || passed() >= nodeTimeoutMs) return { status: 'refused', retryMs: SPLIT_RETRY_MS, holders: [] }
+        // What it has committed would stand in the way of the one who displaced it. Places that are only reserved may stay:
+        // they give way to a smaller id by themselves, and so the smallest comes to have them all.
+        if (outcome === 'displaced') await within(left(), undo(attempt))
+      }
+    } finally {
+      if (!holds) await within(left(), Promise.all(lost.map(undo)))
+    }
+  }
+
+  /** Both rounds, once. Split: others have reserved too, and nobody holds. */
+  async function tryOnce(attempt: Attempt, forNode: () => Io): Promise<Entry | 'split' | 'displaced'> {
+    const { request } = attempt
+    const reservation = await ballot(nodes, asking(attempt, forNode), count => reservationOf(request.key, count, maxTtlMs))
+    if (reservation !== 'won') return reservation
+    const token = tokenFor(attempt)
+    const leftMs = await ballot(
+      nodes,
+      node => commit(node, attempt, token, forNode()),
+      count => commitmentOf(request, count),
+    )
+    return leftMs === 'displaced' ? leftMs : { status: 'holds', token, leftMs, waiters: 0 }
+  }
+
+  function newAttempt(request: TicketRequest): Attempt {
     attempts += 1
-    const attempt: Attempt = { request, number: attempts, at: new Map(), asked: new Map() }
-    const first = (node: Node): Promise<Reserved> => {
+    return { request, number: attempts, at: new Map(), asked: new Map() }
+  }
+
+  function asking(attempt: Attempt, forNode: () => Io): (node: Node) => Promise<Reserved> {
+    return node => {
       const answer = reserve(node, attempt, forNode())
       attempt.asked.set(node, answer)
       return answer
-    }
-    if (request.token !== undefined) return ballot(nodes, first, count => refreshmentOf(request, count))
-
-    let holds = false
-    try {
-      const reservation = await ballot(nodes, first, count => reservationOf(request.key, count, maxTtlMs))
-      if (reservation !== 'won') return reservation
-      const token = tokenFor(attempt)
-      const leftMs = await ballot(
-        nodes,
-        node => commit(node, attempt, token, forNode()),
-        count => commitmentOf(request, count),
-      )
-      if (leftMs === 'displaced') return { status: 'refused', retryMs: SPLIT_RETRY_MS, holders: [] }
-      holds = true
-      return { status: 'holds', token, leftMs, waiters: 0 }
-    } finally {
-      // A refresh is never undone: its lease is in use.
-      if (!holds) await undoWithin(attempt, leftOf(io.timeoutMs))
     }
   }
 
@@ -107,12 +131,6 @@ export function createEntrance(
     return { is: 'gone' }
   }
 
-  async function undoWithin(attempt: Attempt, ms: number): Promise<void> {
-    const done = new AbortController()
-    await Promise.race([undo(attempt), sleep(systemClock, ms, { signal: done.signal, idle: true })])
-    done.abort()
-  }
-
   /**
    * Resolves when the nodes that had granted have taken it back; those that have not answered are not waited for. An id is
    * barred only where a request of it may still be under way: on a healthy node nothing of a lost attempt remains.
@@ -144,6 +162,13 @@ export function createEntrance(
   }
 
   return { enter }
+}
+
+/** Resolves when `work` has, or after `ms`. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const done = new AbortController()
+  await Promise.race([work, sleep(systemClock, ms, { signal: done.signal, idle: true })])
+  done.abort()
 }
 
 /**
