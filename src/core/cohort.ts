@@ -210,6 +210,8 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
           if (reason === 'revoked') events.emit({ type: 'revoked', key, token: open.token, reason: message })
           open.lose(reason, reason === 'revoked' ? `it was revoked (${message})` : message)
         }
+        // Lost between two tasks, while the store was asked who waits: no task will leave for it.
+        if (opens.length === 0) core.background.run(leaveTicket(core, ticket))
         void advance(cohort)
       },
       suspect: cause => each(({ token }) => events.emit({ type: 'suspect', key, token, leftMs: ticket.validUntil - clock.now(), cause })),
@@ -290,7 +292,10 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
   }
 
   function forget(cohort: Cohort): void {
-    if (cohort.queue.size > 0 || cohort.ticket !== null || cohort.pursuit !== null || !cohorts.delete(cohort.name)) return
+    if (cohort.queue.size > 0 || cohort.ticket !== null || cohort.pursuit !== null) return
+    // Its name may be another's by now: a task that was asked who is in its way comes back to a cohort that has been forgotten.
+    if (cohorts.get(cohort.name) !== cohort) return
+    cohorts.delete(cohort.name)
     const siblings = byKey.get(cohort.wanted.key)
     siblings?.delete(cohort)
     if (siblings?.size === 0) byKey.delete(cohort.wanted.key)
