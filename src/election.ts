@@ -8,7 +8,12 @@ import type { AcquireOptions, Election, Leader, Lease, Locks } from './core/type
 const LOOK_MS = 250
 const VALUE = 'value'
 
-export function createElection(locks: Pick<Locks, 'acquire' | 'inspect'>, clock: Clock, key: string, options: NonNullable<Parameters<Locks['election']>[1]>): Election {
+export function createElection(
+  locks: Pick<Locks, 'acquire' | 'inspect'>,
+  clock: Clock,
+  key: string,
+  options: NonNullable<Parameters<Locks['election']>[1]>,
+): Election {
   const { value = '', ttl } = options
   if (typeof value !== 'string') throw new ConfigurationError(`An election's value must be text, not ${typeof value}.`)
   // Its own meta gives a candidate a ticket of its own: a term is never passed on inside a process unseen.
@@ -41,7 +46,7 @@ export function createElection(locks: Pick<Locks, 'acquire' | 'inspect'>, clock:
     campaign,
     leader,
     async lead(task, { signal }) {
-      for (let again = true; again && !signal.aborted; ) {
+      for (let again = true; again && !signal.aborted;) {
         const lease = await campaign({ signal }).catch((error: unknown) => {
           if (signal.aborted) return null
           throw error

@@ -213,7 +213,8 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
     },
     async revoke(key, { reason, tickets, now = false }) {
       const name = normalKey(key)
-      if (typeof tickets === 'number' && !Number.isSafeInteger(tickets)) throw new ConfigurationError(`tickets must be 'holders', 'all' or a token, not ${tickets}.`)
+      if (typeof tickets === 'number' && !Number.isSafeInteger(tickets))
+        throw new ConfigurationError(`tickets must be 'holders', 'all' or a token, not ${tickets}.`)
       return ask('revoke', name, io => store.revoke(name, { tickets, reason, now }, io))
     },
     on: (type, listener) => events.on(type, listener),

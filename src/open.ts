@@ -63,7 +63,9 @@ function addressOf(target: string | URL | undefined): string {
   if (address !== undefined && address !== '') return address
   if (target !== undefined) throw new ConfigurationError('The address of the store is empty. Leave it out for the embedded file.')
   if (process.env['NODE_ENV'] === 'production') {
-    throw new ConfigurationError('No store is named, and in production one SQLite file per machine would exclude nobody elsewhere. Set HOLDFAST_STORE, or ask for the embedded file by name with "sqlite:".')
+    throw new ConfigurationError(
+      'No store is named, and in production one SQLite file per machine would exclude nobody elsewhere. Set HOLDFAST_STORE, or ask for the embedded file by name with "sqlite:".',
+    )
   }
   return 'sqlite:'
 }

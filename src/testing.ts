@@ -28,7 +28,19 @@ export interface TestLocks {
   readonly events: LockEvent[]
 }
 
-const TYPES: readonly LockEvent['type'][] = ['waiting', 'acquired', 'timed-out', 'renewed', 'suspect', 'released', 'lost', 'revoked', 'store-error', 'stalled', 'ttl-at-risk']
+const TYPES: readonly LockEvent['type'][] = [
+  'waiting',
+  'acquired',
+  'timed-out',
+  'renewed',
+  'suspect',
+  'released',
+  'lost',
+  'revoked',
+  'store-error',
+  'stalled',
+  'ttl-at-risk',
+]
 
 export function createTestLocks(options: LocksOptions = {}): TestLocks {
   const clock = createManualClock()

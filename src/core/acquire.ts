@@ -46,8 +46,8 @@ export interface Refusal {
 
 /** How a pursuit stands, for who reports on it. */
 export interface Pursuit {
-  /** Rejects when trying again cannot help, or with GIVEN_UP. */
-  readonly grant: Promise<Grant>
+  /** null: given up. Rejects when trying again cannot help. */
+  readonly grant: Promise<Grant | null>
   /** Tickets in front, as of the last answer. */
   readonly ahead: number
   /** Who holds, where the store's answer told. */
@@ -56,8 +56,6 @@ export interface Pursuit {
   trouble(): HoldfastError | null
   giveUp(): void
 }
-
-export const GIVEN_UP: unique symbol = Symbol('given up')
 
 /** A ticket that starts on a push has half of its waiting life left at least: time enough to renew, or it refreshes first. */
 const ENOUGH_LIFE = 1 / 2
@@ -149,6 +147,11 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
     abandon(core, wanted.key, attempt)
   }
 
+  function giveBack(): null {
+    renounce()
+    return null
+  }
+
   function startOver(): void {
     renounce()
     attempt = newAttempt(core, wanted.key)
@@ -167,12 +170,12 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
     return { ticket, handover }
   }
 
-  async function chase(): Promise<Grant> {
+  async function chase(): Promise<Grant | null> {
     try {
       const listening = !store.traits.queue ? false : await pushes.ready()
       enlist()
       for (;;) {
-        if (given) throw GIVEN_UP
+        if (given) return giveBack()
         const now = clock.now()
         if (pushed && attempt.token !== null && mayStart(now)) {
           const validUntil = Math.min(attempt.aliveUntil, now + wanted.ttlMs)
@@ -193,16 +196,18 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
           continue
         }
         const entry = reply.value
-        if (given && entry.status !== 'holds' && entry.status !== 'waits') throw GIVEN_UP
+        if (given && entry.status !== 'holds' && entry.status !== 'waits') return giveBack()
         failure = null
         failures = 0
 
         if (entry.status === 'holds') {
-          if (given) throw GIVEN_UP
+          if (given) return giveBack()
           refuseRegression(core, wanted.key, attempt, entry.token)
           const validUntil = closesAt(now, entry.leftMs, store.traits)
           if (clock.now() < validUntil) return hold(entry.token, now, validUntil, { waiters: entry.waiters, at: now }, 'store')
-          failure = new StoreUnavailableError(`${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`, { key: wanted.key })
+          failure = new StoreUnavailableError(`${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`, {
+            key: wanted.key,
+          })
           failures += 1
           startOver()
           await pause(backoff(FAILED_RETRY_MS, failures))
@@ -281,13 +286,26 @@ export async function attemptOnce(core: Core, wanted: Wanted): Promise<Grant | R
     if (!reply.ok) throw reply.error
     const entry = reply.value
     if (entry.status === 'refused') return { ticket: null, holders: entry.holders, retryMs: entry.retryMs }
-    if (entry.status !== 'holds') throw new StoreUnavailableError(`${store.traits.name} answered "${entry.status}" to a new ticket of "${wanted.key}".`, { key: wanted.key })
+    if (entry.status !== 'holds')
+      throw new StoreUnavailableError(`${store.traits.name} answered "${entry.status}" to a new ticket of "${wanted.key}".`, { key: wanted.key })
     refuseRegression(core, wanted.key, attempt, entry.token)
     const validUntil = closesAt(sentAt, entry.leftMs, store.traits)
     if (clock.now() >= validUntil) {
-      throw new StoreUnavailableError(`${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`, { key: wanted.key })
+      throw new StoreUnavailableError(`${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`, {
+        key: wanted.key,
+      })
     }
-    return { ticket: heldTicket(core, wanted, { id: attempt.id, unanswered: attempt.unanswered, token: entry.token, sentAt, validUntil, news: { waiters: entry.waiters, at: sentAt } }), handover: 'store' }
+    return {
+      ticket: heldTicket(core, wanted, {
+        id: attempt.id,
+        unanswered: attempt.unanswered,
+        token: entry.token,
+        sentAt,
+        validUntil,
+        news: { waiters: entry.waiters, at: sentAt },
+      }),
+      handover: 'store',
+    }
   } catch (error) {
     abandon(core, wanted.key, attempt)
     throw error
@@ -318,11 +336,17 @@ async function enterOnce(core: Core, wanted: Wanted, attempt: Attempt, queue: bo
   const ttlMs = Math.max(wanted.minHoldMs, Math.min(wanted.ttlMs, wanted.maxHoldMs))
   const request = { key, id: attempt.id, holder: core.holder, mode, limit, ttlMs, waiterTtlMs: core.waiterTtlMs, queue, tokens, meta }
   attempt.sent = true
-  const outcome = await call(clock, store, 'enter', key, core.storeTimeoutMs, io => store.enter(attempt.token === null ? request : { ...request, token: attempt.token }, io))
+  const outcome = await call(clock, store, 'enter', key, core.storeTimeoutMs, io =>
+    store.enter(attempt.token === null ? request : { ...request, token: attempt.token }, io),
+  )
   if (!outcome.ok) {
     if (outcome.ambiguous) attempt.unanswered = true
     core.events.emit({ type: 'store-error', verb: 'enter', cause: outcome.error })
-  } else if (outcome.value.status === 'refused' || outcome.value.status === 'gone' || (outcome.value.status === 'forbidden' && outcome.value.reason === 'left')) {
+  } else if (
+    outcome.value.status === 'refused' ||
+    outcome.value.status === 'gone' ||
+    (outcome.value.status === 'forbidden' && outcome.value.reason === 'left')
+  ) {
     // Not so a revoked one: if it holds, it stands there until its owner leaves.
     attempt.sent = attempt.unanswered
   }
@@ -333,7 +357,10 @@ async function enterOnce(core: Core, wanted: Wanted, attempt: Attempt, queue: bo
 function refuseRegression(core: Core, key: string, attempt: Attempt, token: number): void {
   if (core.store.traits.fencing && token <= attempt.seen) {
     core.events.emit({ type: 'lost', key, token, heldMs: 0, reason: 'store-regressed' })
-    throw new LeaseLostError(`${core.store.traits.name} gave token ${token} for "${key}" after ${attempt.seen}: it has lost its memory and its clock. Nothing was taken; check the store.`, { key, token, reason: 'store-regressed' })
+    throw new LeaseLostError(
+      `${core.store.traits.name} gave token ${token} for "${key}" after ${attempt.seen}: it has lost its memory and its clock. Nothing was taken; check the store.`,
+      { key, token, reason: 'store-regressed' },
+    )
   }
 }
 
@@ -341,7 +368,18 @@ function waitRevoked(key: string, attempt: Attempt, reason: string): LeaseLostEr
   return new LeaseLostError(`Waiting for "${key}" was ended by an operator: ${reason}.`, { key, token: attempt.token ?? 0, reason: 'revoked' })
 }
 
-function heldTicket(core: Core, wanted: Wanted, grant: { readonly id: string; readonly unanswered: boolean; readonly token: number; readonly sentAt: number; readonly validUntil: number; readonly news: News }): HeldTicket {
+function heldTicket(
+  core: Core,
+  wanted: Wanted,
+  grant: {
+    readonly id: string
+    readonly unanswered: boolean
+    readonly token: number
+    readonly sentAt: number
+    readonly validUntil: number
+    readonly news: News
+  },
+): HeldTicket {
   const { key, mode, tokens, ttlMs, autoRenew } = wanted
   const { id, token, sentAt, news } = grant
   const now = core.clock.now()
@@ -375,7 +413,10 @@ function abandon(core: Core, key: string, attempt: Attempt): void {
 }
 
 /** Until the store has answered, or nothing of the ticket can be alive any more. Never rejects. */
-async function leaveUntilAnswered(core: Core, leave: { readonly key: string; readonly id: string; readonly keepMs: number; readonly forbidMs: number }): Promise<void> {
+async function leaveUntilAnswered(
+  core: Core,
+  leave: { readonly key: string; readonly id: string; readonly keepMs: number; readonly forbidMs: number },
+): Promise<void> {
   const { clock, store } = core
   const until = clock.now() + FORBID_MS
   for (let times = 0; times === 0 || (clock.now() < until && !core.background.closing); times += 1) {

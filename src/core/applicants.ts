@@ -55,7 +55,15 @@ export function createApplicants<L extends Line>(core: Core, emptied: (line: L) 
   let serial = 0
 
   function add(line: L, waiting: Waiting, resolve: Applicant['resolve'], reject: Applicant['reject']): Applicant {
-    const applicant: Applicant = { serial: (serial += 1), since: clock.now(), own: holdsAlready(line.wanted.key), resolve, reject, timer: undefined, unlisten: undefined }
+    const applicant: Applicant = {
+      serial: (serial += 1),
+      since: clock.now(),
+      own: holdsAlready(line.wanted.key),
+      resolve,
+      reject,
+      timer: undefined,
+      unlisten: undefined,
+    }
     if (waiting.waitMs !== Infinity) applicant.timer = clock.after(waiting.waitMs, () => void timeOut(line, applicant))
     if (waiting.signal !== undefined) applicant.unlisten = cancelledBy(waiting.signal, line, applicant)
     line.queue.add(applicant)

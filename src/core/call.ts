@@ -68,7 +68,8 @@ function overdue<T>(store: Store, verb: string, key: string, limitMs: number): O
 }
 
 function failure<T>(store: Store, verb: string, key: string, cause: unknown): Outcome<T> {
-  if (cause instanceof UnsupportedError || cause instanceof ConfigurationError) return { ok: false, error: cause, final: true, ambiguous: false, overdue: false }
+  if (cause instanceof UnsupportedError || cause instanceof ConfigurationError)
+    return { ok: false, error: cause, final: true, ambiguous: false, overdue: false }
   if (cause instanceof StoreUnavailableError) return { ok: false, error: cause, final: false, ambiguous: cause.ambiguous, overdue: false }
   const why = cause instanceof Error ? cause.message : String(cause)
   const error = new StoreUnavailableError(`${store.traits.name} failed at "${verb}" of "${key}": ${why}`, { key, cause })

@@ -7,7 +7,7 @@
  * store there are few more passes and little more time; and news of waiters that are older than that time count as
  * "somebody waits", so the ticket is renewed first, whose answer tells. A ticket of its own is a cohort of one.
  */
-import { attemptOnce, GIVEN_UP, leaveTicket, pursue } from './acquire.ts'
+import { attemptOnce, leaveTicket, pursue } from './acquire.ts'
 import type { Grant, Pursuit, Refusal, Wanted } from './acquire.ts'
 import { createApplicants } from './applicants.ts'
 import type { Applicant, Waiting } from './applicants.ts'
@@ -178,12 +178,12 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     pursuit.grant.then(
       grant => {
         cohort.pursuit = null
-        adopt(cohort, grant)
+        if (grant !== null) adopt(cohort, grant)
         void advance(cohort)
       },
       (error: unknown) => {
         cohort.pursuit = null
-        if (error !== GIVEN_UP) for (const applicant of [...cohort.queue]) applicants.refuse(cohort, applicant, error)
+        for (const applicant of [...cohort.queue]) applicants.refuse(cohort, applicant, error)
         void advance(cohort)
       },
     )
@@ -338,7 +338,8 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
       stopped = true
       for (const cohort of [...cohorts.values()]) {
         const { key } = cohort.wanted
-        for (const applicant of [...cohort.queue]) applicants.refuse(cohort, applicant, new ClosedError(`These locks were closed while "${key}" was waited for.`, { key }))
+        for (const applicant of [...cohort.queue])
+          applicants.refuse(cohort, applicant, new ClosedError(`These locks were closed while "${key}" was waited for.`, { key }))
       }
     },
     active,

@@ -34,7 +34,8 @@ export interface Bounds {
  */
 export function milliseconds(value: Duration, option: string, bounds: Bounds = {}): number {
   const ms = typeof value === 'string' ? parse(value, option) : value
-  if (typeof ms !== 'number' || Number.isNaN(ms)) throw new ConfigurationError(`${option} must be a length of time (milliseconds, or text such as "15s"), not ${show(value)}.`)
+  if (typeof ms !== 'number' || Number.isNaN(ms))
+    throw new ConfigurationError(`${option} must be a length of time (milliseconds, or text such as "15s"), not ${show(value)}.`)
   if (ms === Infinity && bounds.infinite === true) return ms
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = bounds
   if (ms < min) throw new ConfigurationError(`${option} must be at least ${min} ms, not ${show(value)}.`)

@@ -15,7 +15,21 @@ export interface Events {
   all(listener: (event: LockEvent) => void): () => void
 }
 
-const TYPES = ['waiting', 'acquired', 'timed-out', 'renewed', 'suspect', 'released', 'lost', 'revoked', 'fenced', 'stale', 'store-error', 'stalled', 'ttl-at-risk'] as const
+const TYPES = [
+  'waiting',
+  'acquired',
+  'timed-out',
+  'renewed',
+  'suspect',
+  'released',
+  'lost',
+  'revoked',
+  'fenced',
+  'stale',
+  'store-error',
+  'stalled',
+  'ttl-at-risk',
+] as const
 const channels = new Map(TYPES.map(type => [type, channel(`holdfast:${type}`)]))
 
 /** To those who subscribed to the process's diagnostics channels. */
@@ -57,6 +71,9 @@ function guarded(listener: (event: LockEvent) => void, event: LockEvent): void {
   try {
     listener(event)
   } catch (error) {
-    process.emitWarning(`A listener of holdfast's event "${event.type}" threw: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`, 'HoldfastWarning')
+    process.emitWarning(
+      `A listener of holdfast's event "${event.type}" threw: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      'HoldfastWarning',
+    )
   }
 }

@@ -95,7 +95,10 @@ export class OpenLease implements Lease {
   lose(reason: LeaseLostReason, message: string): void {
     if (this.#lost !== undefined || this.#releasing !== undefined) return
     const { key, token } = this
-    this.#lost = new LeaseLostError(`The lease of "${key}" (token ${token}) is lost: ${message}. Stop; what was written since may have overlapped with another holder.`, { key, token, reason })
+    this.#lost = new LeaseLostError(
+      `The lease of "${key}" (token ${token}) is lost: ${message}. Stop; what was written since may have overlapped with another holder.`,
+      { key, token, reason },
+    )
     this.#controller?.abort(this.#lost)
     this.#core.events.emit({ type: 'lost', key, token, heldMs: this.#core.clock.now() - this.since, reason })
   }

@@ -45,7 +45,11 @@ interface Room {
 
 const LISTEN_AGAIN_MS = 1_000
 
-export function createPushes(store: Store, clock: Clock, options: { readonly storeTimeoutMs: number; storeError(verb: string, cause: unknown): void; revoked(key: string, token: number, reason: string): void }): Pushes {
+export function createPushes(
+  store: Store,
+  clock: Clock,
+  options: { readonly storeTimeoutMs: number; storeError(verb: string, cause: unknown): void; revoked(key: string, token: number, reason: string): void },
+): Pushes {
   const rooms = new Map<string, Room>()
   let listening: Promise<boolean> | undefined
   let subscription: AsyncDisposable | undefined

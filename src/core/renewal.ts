@@ -51,7 +51,11 @@ export function nextRenewal(sentAt: number, ticket: Pick<HeldTicket, 'ttlMs' | '
   return sentAt + ticket.ttlMs >= ticket.endsAt ? Infinity : sentAt + ticket.ttlMs * RENEW_AFTER
 }
 
-export function createRenewer(store: Store, clock: Clock, options: { readonly storeTimeoutMs: number; storeError(verb: string, cause: unknown): void }): Renewer {
+export function createRenewer(
+  store: Store,
+  clock: Clock,
+  options: { readonly storeTimeoutMs: number; storeError(verb: string, cause: unknown): void },
+): Renewer {
   const watches = new Map<HeldTicket, Watch>()
   const heap = createHeap<Watch>(
     watch => watch.wakeAt,
@@ -204,7 +208,8 @@ export function createRenewer(store: Store, clock: Clock, options: { readonly st
       const watch = watches.get(ticket)
       const attempt = watch?.inFlight?.then(() => undefined) ?? (watch && send([watch], () => ttlMs))
       if (attempt) await within(clock, options.storeTimeoutMs, attempt, () => undefined)
-      if (ticket.state === 'suspect') throw new StoreUnavailableError(`${store.traits.name} did not confirm the renewal of "${ticket.key}".`, { key: ticket.key })
+      if (ticket.state === 'suspect')
+        throw new StoreUnavailableError(`${store.traits.name} did not confirm the renewal of "${ticket.key}".`, { key: ticket.key })
     },
     check() {
       const now = clock.now()

@@ -29,9 +29,11 @@ const DEFAULT_PASSES = 31
 
 export function settingsOf(options: LocksOptions, traits: StoreTraits): Settings {
   const { passes = DEFAULT_PASSES, contendedPasses = 8, contendedFor = 100 } = options.cohort ?? {}
-  if (options.fair !== undefined && options.fair !== 'cohort' && options.fair !== 'strict') throw new ConfigurationError(`fair must be 'cohort' or 'strict', not ${JSON.stringify(options.fair)}.`)
+  if (options.fair !== undefined && options.fair !== 'cohort' && options.fair !== 'strict')
+    throw new ConfigurationError(`fair must be 'cohort' or 'strict', not ${JSON.stringify(options.fair)}.`)
   const holder = options.holder ?? `${hostname()}:${process.pid}`
-  if (typeof holder !== 'string' || holder.length === 0 || holder.length > MAX_HOLDER_LENGTH) throw new ConfigurationError(`holder must be text of 1 to ${MAX_HOLDER_LENGTH} characters.`)
+  if (typeof holder !== 'string' || holder.length === 0 || holder.length > MAX_HOLDER_LENGTH)
+    throw new ConfigurationError(`holder must be text of 1 to ${MAX_HOLDER_LENGTH} characters.`)
   return {
     holder,
     ttlMs: ttl(options.ttl ?? Math.max(DEFAULT_TTL_MS, traits.minTtlMs), traits),
@@ -62,10 +64,18 @@ export function requestOf(key: string, options: AcquireOptions, settings: Settin
   if (mode !== 'exclusive' && mode !== 'shared') throw new ConfigurationError(`mode must be 'exclusive' or 'shared', not ${JSON.stringify(mode)}.`)
   if (limit !== null && mode === 'exclusive') throw new ConfigurationError('An exclusive lock has no limit: leave out mode, or the limit.')
   if (limit !== null) count(limit, 'limit', 1)
-  if (mode === 'shared' && !traits.shared) throw new UnsupportedError(`${traits.name} has no shared locks, so "${normal}" cannot be held by several. Use an exclusive lock, or another store.`, { key: normal })
-  if (limit !== null && !traits.limit) throw new UnsupportedError(`${traits.name} has no limits, so "${normal}" cannot be a semaphore. Use another store.`, { key: normal })
+  if (mode === 'shared' && !traits.shared)
+    throw new UnsupportedError(`${traits.name} has no shared locks, so "${normal}" cannot be held by several. Use an exclusive lock, or another store.`, {
+      key: normal,
+    })
+  if (limit !== null && !traits.limit)
+    throw new UnsupportedError(`${traits.name} has no limits, so "${normal}" cannot be a semaphore. Use another store.`, { key: normal })
   const minHoldMs = milliseconds(options.minHold ?? 0, 'minHold', { max: MAX_TTL_MS })
-  if (minHoldMs > 0 && !traits.keep) throw new UnsupportedError(`${traits.name} cannot keep a ticket after its owner has left, so minHold of "${normal}" cannot be promised. Use another store.`, { key: normal })
+  if (minHoldMs > 0 && !traits.keep)
+    throw new UnsupportedError(
+      `${traits.name} cannot keep a ticket after its owner has left, so minHold of "${normal}" cannot be promised. Use another store.`,
+      { key: normal },
+    )
   const maxHoldMs = options.maxHold === undefined ? settings.maxHoldMs : milliseconds(options.maxHold, 'maxHold', { min: 1, infinite: true })
   const autoRenew = options.renew === undefined ? settings.autoRenew : renewal(options.renew)
   const share = !settings.strict && limit === null && minHoldMs === 0 && maxHoldMs === Infinity && autoRenew && options.meta === undefined
@@ -81,7 +91,8 @@ export function requestOf(key: string, options: AcquireOptions, settings: Settin
 function ttl(value: NonNullable<LocksOptions['ttl']>, traits: StoreTraits): number {
   const ms = milliseconds(value, 'ttl', { max: MAX_TTL_MS })
   if (ms <= 0) throw new ConfigurationError(`ttl must be more than 0, not ${JSON.stringify(value)}.`)
-  if (ms < traits.minTtlMs) throw new ConfigurationError(`ttl ${JSON.stringify(value)} is too short for ${traits.name}: it needs at least ${traits.minTtlMs} ms.`)
+  if (ms < traits.minTtlMs)
+    throw new ConfigurationError(`ttl ${JSON.stringify(value)} is too short for ${traits.name}: it needs at least ${traits.minTtlMs} ms.`)
   return ms
 }
 
@@ -99,7 +110,8 @@ const NO_META: Readonly<Record<string, string>> = {}
 
 function metaOf(meta: AcquireOptions['meta']): Readonly<Record<string, string>> {
   if (meta === undefined) return NO_META
-  for (const [name, value] of Object.entries(meta)) if (typeof value !== 'string') throw new ConfigurationError(`meta.${name} must be text, not ${typeof value}.`)
+  for (const [name, value] of Object.entries(meta))
+    if (typeof value !== 'string') throw new ConfigurationError(`meta.${name} must be text, not ${typeof value}.`)
   const bytes = Buffer.byteLength(JSON.stringify(meta))
   if (bytes > MAX_META_BYTES) throw new ConfigurationError(`meta is ${bytes} bytes as JSON; at most ${MAX_META_BYTES} are allowed.`)
   return { ...meta }

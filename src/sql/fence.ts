@@ -25,13 +25,23 @@ export async function fence(tx: SqlTransaction, lease: Fencing, options: { reado
   const { key, token, mode = 'exclusive' } = lease
   const { resource = key, table = FENCES } = options
   refuseOtherDialects(tx.dialect)
-  if (mode === 'shared') throw new UnsupportedError(`The lease of "${key}" is shared, and no single token tells live from stale among shared leases. Use a row lock, or a version per item.`, { key })
-  if (!Number.isSafeInteger(token) || token <= 0) throw new UnsupportedError(`Token ${token} of "${key}" cannot fence: this store gives no tokens. Use another store, or a version per row.`, { key })
+  if (mode === 'shared')
+    throw new UnsupportedError(
+      `The lease of "${key}" is shared, and no single token tells live from stale among shared leases. Use a row lock, or a version per item.`,
+      { key },
+    )
+  if (!Number.isSafeInteger(token) || token <= 0)
+    throw new UnsupportedError(`Token ${token} of "${key}" cannot fence: this store gives no tokens. Use another store, or a version per row.`, { key })
 
   const newest = await raise(tx, identifier(table), resource, token)
   publish({ type: newest > token ? 'stale' : 'fenced', resource, token, newest })
   if (newest > token) {
-    throw new StaleTokenError(`Token ${token} is too old for "${resource}", which has seen ${newest}: the lease of "${key}" was lost. Roll back.`, { key, resource, token, newest })
+    throw new StaleTokenError(`Token ${token} is too old for "${resource}", which has seen ${newest}: the lease of "${key}" was lost. Roll back.`, {
+      key,
+      resource,
+      token,
+      newest,
+    })
   }
 }
 

@@ -30,7 +30,8 @@ export function refuseOtherDialects(dialect: Dialect): void {
  * @throws ConfigurationError  anything but letters, digits and underscores, a schema in front allowed
  */
 export function identifier(name: string): string {
-  if (!/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)?$/.test(name)) throw new ConfigurationError(`${JSON.stringify(name)} is not a name of a table: letters, digits and underscores only.`)
+  if (!/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)?$/.test(name))
+    throw new ConfigurationError(`${JSON.stringify(name)} is not a name of a table: letters, digits and underscores only.`)
   return name
     .split('.')
     .map(part => `"${part}"`)

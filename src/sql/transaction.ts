@@ -43,10 +43,15 @@ export function fromBetterSqlite3(database: SqliteLike): SqlTransaction {
 }
 
 function fromSqlite(database: SqliteLike): SqlTransaction {
-  if (!isInTransaction(database)) throw new ConfigurationError('No transaction is open on this SQLite database, so nothing would be protected. Run BEGIN IMMEDIATE first.')
+  if (!isInTransaction(database))
+    throw new ConfigurationError('No transaction is open on this SQLite database, so nothing would be protected. Run BEGIN IMMEDIATE first.')
   return {
     dialect: 'sqlite',
-    rows: async (text, values) => database.prepare(text).all(...values.map(sqliteValue)).filter(isRow),
+    rows: async (text, values) =>
+      database
+        .prepare(text)
+        .all(...values.map(sqliteValue))
+        .filter(isRow),
     execute: async (text, values) => Number(database.prepare(text).run(...values.map(sqliteValue)).changes),
   }
 }

@@ -166,7 +166,8 @@ export function revoke(before: Queue, request: RevokeRequest, now: Now): Step<nu
   const tickets: Ticket[] = []
   for (const [index, ticket] of queue.tickets.entries()) {
     const held = index < holders
-    const chosen = request.tickets === 'all' || (request.tickets === 'holders' ? held : ticket.token <= request.tickets && request.tickets < ticket.token + ticket.tokens)
+    const chosen =
+      request.tickets === 'all' || (request.tickets === 'holders' ? held : ticket.token <= request.tickets && request.tickets < ticket.token + ticket.tokens)
     if (!chosen) {
       tickets.push(ticket)
       continue
@@ -197,8 +198,12 @@ export function forgettable(queue: Queue, now: Now): boolean {
 
 /** Removes what has run out, and cuts what a clock that was set back has stretched. */
 function sweep(queue: Queue, now: Now): Queue {
-  const tickets = queue.tickets.filter(ticket => ticket.expiresAt > now.ms).map(ticket => (ticket.expiresAt > now.ms + ticket.lifeMs ? { ...ticket, expiresAt: now.ms + ticket.lifeMs } : ticket))
-  const forbidden = queue.forbidden.filter(entry => entry.until > now.ms).map(entry => (entry.until > now.ms + entry.lifeMs ? { ...entry, until: now.ms + entry.lifeMs } : entry))
+  const tickets = queue.tickets
+    .filter(ticket => ticket.expiresAt > now.ms)
+    .map(ticket => (ticket.expiresAt > now.ms + ticket.lifeMs ? { ...ticket, expiresAt: now.ms + ticket.lifeMs } : ticket))
+  const forbidden = queue.forbidden
+    .filter(entry => entry.until > now.ms)
+    .map(entry => (entry.until > now.ms + entry.lifeMs ? { ...entry, until: now.ms + entry.lifeMs } : entry))
   return { ...queue, tickets, forbidden }
 }
 

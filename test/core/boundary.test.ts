@@ -7,7 +7,9 @@ import { memoryStore } from '../../src/drivers/memory.ts'
 
 describe('a duration', () => {
   test('is milliseconds, or text with its unit', () => {
-    expect(['250ms', '1.5s', '2m', '1h', '1d', 7].map(value => milliseconds(typeof value === 'string' ? duration(value) : value, 'ttl'))).toEqual([250, 1_500, 120_000, 3_600_000, 86_400_000, 7])
+    expect(['250ms', '1.5s', '2m', '1h', '1d', 7].map(value => milliseconds(typeof value === 'string' ? duration(value) : value, 'ttl'))).toEqual([
+      250, 1_500, 120_000, 3_600_000, 86_400_000, 7,
+    ])
   })
 
   test.each(['30', '', 's', '1 s', '-1s', '1w', '1e3ms', 'NaNs', 'Infinitys'])('%j is refused, since it has no length or no unit', text => {
@@ -32,7 +34,12 @@ describe('a key', () => {
     expect(normalKey('e\u0301')).toBe(normalKey('\u00e9'))
   })
 
-  test.each([['', 'empty'], ['x'.repeat(1_025), '1025 bytes'], ['x'.repeat(10_240), '10240 bytes'], ['\ud800', 'surrogate']])('is refused when it is not one', (key, why) => {
+  test.each([
+    ['', 'empty'],
+    ['x'.repeat(1_025), '1025 bytes'],
+    ['x'.repeat(10_240), '10240 bytes'],
+    ['\ud800', 'surrogate'],
+  ])('is refused when it is not one', (key, why) => {
     expect(() => normalKey(key)).toThrow(InvalidKeyError)
     expect(() => normalKey(key)).toThrow(why)
   })

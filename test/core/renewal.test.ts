@@ -46,7 +46,9 @@ describe('renewal', () => {
           io,
         )
         const rest = [...answers]
-        return renewals.map(({ key }) => (key === 'b' ? { status: 'unknown', cause: new Error('cut') } : (rest.shift() ?? { status: 'unknown', cause: new Error('none') })))
+        return renewals.map(({ key }) =>
+          key === 'b' ? { status: 'unknown', cause: new Error('cut') } : (rest.shift() ?? { status: 'unknown', cause: new Error('none') }),
+        )
       },
     }
     const locks = createLocksOn(clock, store, { ttl: '10s' })

@@ -46,7 +46,8 @@ async function inTransaction<T>(database: Database, work: (tx: ReturnType<typeof
   }
 }
 
-const fenced = (database: Database, token: number, options?: { resource?: string; table?: string }): Promise<void> => inTransaction(database, tx => fence(tx, { key: 'account:7', token }, options))
+const fenced = (database: Database, token: number, options?: { resource?: string; table?: string }): Promise<void> =>
+  inTransaction(database, tx => fence(tx, { key: 'account:7', token }, options))
 
 describe('a fence', () => {
   test('lets the newest token pass as often as it likes, and greater ones', async () => {

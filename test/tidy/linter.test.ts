@@ -1,6 +1,6 @@
 /** The linter with this project's rules finds what it is there for: a rule that is switched off by accident reports nothing. */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,6 +13,8 @@ afterAll(() => rmSync(project, { recursive: true, force: true }))
 test('a driver with every mistake is found out', () => {
   mkdirSync(join(project, 'src/drivers'), { recursive: true })
   for (const file of ['.oxlintrc.json', 'tsconfig.json']) cpSync(join(root, file), join(project, file))
+  // Without the types that tsconfig.json names there is no type-aware rule.
+  symlinkSync(join(root, 'node_modules'), join(project, 'node_modules'))
   writeFileSync(
     join(project, 'src/drivers/wrong.ts'),
     `import { acquire } from '../core/acquire.ts'
