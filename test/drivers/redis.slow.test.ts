@@ -447,12 +447,12 @@ describeWithStore('redis', 'a connection', url => {
 
 test('the user of the documentation may do all that holdfast does, and nothing else', async () => {
   const server = closing(await redisServer())
-  const page = readFileSync(new URL('../../docs/drivers/redis.md', import.meta.url), 'utf8')
-  const [rule = ''] = /^user holdfast on .*$/m.exec(page) ?? []
+  const file = readFileSync(new URL('../../docs/redis.acl', import.meta.url), 'utf8')
+  const [rule = '', password = ''] = /^user holdfast on >(\S+) .*$/m.exec(file) ?? []
   await server.ask('acl', 'setuser', ...rule.split(' ').slice(1))
   for (const name of PACKAGES) {
     for (const protocol of [2, 3] as const) {
-      const store = closing(redisStore(`redis://holdfast:secret@127.0.0.1:${server.port}`, { package: name, protocol }))
+      const store = closing(redisStore(`redis://holdfast:${password}@127.0.0.1:${server.port}`, { package: name, protocol }))
       const heard = ear()
       await store.listen?.(heard)
       const [first, next] = [request(`${name}:${protocol}`), request(`${name}:${protocol}`)]
@@ -465,7 +465,7 @@ test('the user of the documentation may do all that holdfast does, and nothing e
       await store.leave({ key: first.key, id: first.id, keepMs: 0, forbidMs: 1_000 }, IO)
       await until(() => heard.held.includes(token))
       expect(await store.revoke(first.key, { tickets: 'all', reason: 'test', now: true }, IO)).toBe(1)
-      const elsewhere = closing(redisStore(`redis://holdfast:secret@127.0.0.1:${server.port}`, { package: name, protocol, prefix: 'other' }))
+      const elsewhere = closing(redisStore(`redis://holdfast:${password}@127.0.0.1:${server.port}`, { package: name, protocol, prefix: 'other' }))
       expect(await failureOf(elsewhere.enter(request('a'), IO))).toBeInstanceOf(ConfigurationError)
     }
   }

@@ -2,9 +2,10 @@
 import type { Experiment } from '../experiment.ts'
 import { employee } from './employee.ts'
 import { failover } from './failover.ts'
+import { redisAcl } from './redis-acl.ts'
 import { unlock } from './unlock.ts'
 
-export const experiments: readonly Experiment[] = [employee, unlock, failover]
+export const experiments: readonly Experiment[] = [employee, unlock, redisAcl, failover]
 
 export function experimentNamed(name: string): Experiment | undefined {
   return experiments.find(experiment => experiment.name === name)

@@ -20,3 +20,8 @@ export function openRaw(address: string): Raw {
     close: () => connection.close(),
   }
 }
+
+/** The name under which the driver keeps a lock of no namespace. */
+export function recordOf(key: string): string {
+  return `holdfast::${key}`
+}

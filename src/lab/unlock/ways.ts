@@ -4,6 +4,7 @@
  */
 import { sleep, systemClock } from '../../core/clock.ts'
 import type { Lease, Locks } from '../../core/types.ts'
+import { recordOf } from '../redis/raw.ts'
 import type { Raw } from '../redis/raw.ts'
 
 export const WAYS = ['del', 'get-del', 'script', 'holdfast'] as const
@@ -98,9 +99,4 @@ function leased({ raw, locks, key, sabotaged }: Means): Mutex {
       return (await lease?.release()) === 'released'
     },
   }
-}
-
-/** The name under which the driver keeps a lock of no namespace. */
-export function recordOf(key: string): string {
-  return `holdfast::${key}`
 }
