@@ -201,3 +201,22 @@ test('every store has a service in compose.yaml, on the same port', async () => 
   }
   expect(compose.match(/image: (?!\S+:\S)/g)).toBeNull()
 })
+
+test('all stores that this machine can have come up together, answer, and leave no process', { timeout: 300_000 }, async () => {
+  const up = await stores(['up'])
+  expect(up.code, up.err).toBe(0)
+  const notRun = [...`${up.out}\n${up.err}`.matchAll(/^not run: ([^:]+): (.*)$/gm)]
+  for (const [line] of notRun) console.log(line)
+  const status = (await stores(['status'])).out.trim().split('\n')
+  const down = status.filter(line => !/^\S+ +up /.test(line)).map(line => line.split(' ')[0] ?? line)
+  expect(
+    down.filter(name => !notRun.some(([, missing]) => name.startsWith(missing ?? '-'))),
+    'neither up nor listed as not run',
+  ).toEqual([])
+  // What CI has installed by name must run there.
+  const insisted = (process.env['STORES_INSTALLED'] ?? '').split(',').filter(name => name !== '')
+  expect(insisted.filter(name => notRun.some(([, missing]) => missing === name))).toEqual([])
+  expect(status.length - down.length).toBeGreaterThan(0)
+  await stores(['down'])
+  expect(servers()).toEqual([])
+})
