@@ -12,8 +12,11 @@
  *
  * A step looks at the tickets it concerns, not at all of them: enter at its own, leave at the next in line. All are walked
  * only when the clock has passed the nearest end of a life, or was set back since the last step; then what has run out is
- * removed, and what the clock has stretched is cut. So a crowd of waiters costs a section nothing. Entering a free lock and
- * leaving one that nobody waits for come first in their scripts, before anything is defined that they do not need.
+ * removed, and what the clock has stretched is cut. So a crowd of waiters costs a section nothing.
+ *
+ * What nearly all steps are comes first in its script, before anything is defined that it does not need: to enter a free
+ * lock, to queue for an exclusive one, and to leave it to nobody or to the next, while no life is near its end. To leave
+ * writes no head: the number that hold, 1, is then the next one's.
  *
  * Time is microseconds since 1970 by the server. Numbers leave Lua through string.format: tostring(1795240547670301) would
  * round to 1.7952405476703e+15. Every answer is one text, the same through every client and protocol.
@@ -197,21 +200,30 @@ end
 
 /** ARGV: id, known token or '', ttl, waiterTtl, '1' to queue, tokens, then mode, limit or '-' and channel or '-' in one, and what people see. */
 export const ENTER = script(`${NOW}${STAY}
-local state = redis.call('HMGET', KEYS[1], 'head', 'queue', 'bans')
-local last, stays = string.match(state[1] or '1 0 0', '^1 (%d+) (%d+)')
-if last and not state[2] and not state[3] and ARGV[2] == '' then
-  local token, ttl = math.max(last, now), ARGV[3]
-  if token + ARGV[6] <= 9007199254740991 then
-    local first, after, ends = string.match(string.format('%.0f %.0f %.0f', token, token + ARGV[6], now + ttl), '^(%d+) (%d+) (%d+)$')
-    local clock = token == now and first or string.format('%.0f', now)
-    local moves = token + ttl + DAY > tonumber(stays)
-    if moves then stays = string.format('%.0f', token + ttl + DAY + HOUR) end
-    local head = '1 ' .. after .. ' ' .. stays .. ' ' .. ends .. ' ' .. ends .. ' ' .. clock .. ' 1'
-    local ticket = 'n ' .. ends .. ' ' .. ttl .. ' ' .. first .. ' ' .. ARGV[6] .. ' ' .. ARGV[7] .. ' ' .. clock .. ' ' .. clock .. ' ' .. ARGV[8]
-    redis.call('HSET', KEYS[1], 'head', head, 'queue', ARGV[1] .. ' ', 't' .. ARGV[1], ticket)
-    if moves then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', stays / 1000)) end
-    return 'holds ' .. first .. ' ' .. ttl .. ' 0'
-  end
+local state = redis.call('HMGET', KEYS[1], 'head', 'queue', 'bans', 't' .. ARGV[1])
+local queue = state[2] or ''
+local last, stays, far, nearest, seen, held = string.match(state[1] or '1 0 0 0 0 0 0', '^1 (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+local quick = last and not state[3] and not state[4] and ARGV[2] == ''
+if quick and queue ~= '' then
+  quick = ARGV[5] == '1' and string.byte(ARGV[7]) == 120 and now >= tonumber(seen) and nearest - now >= ARGV[4] / 3
+end
+local token = quick and math.max(last, now)
+if quick and token + ARGV[6] <= 9007199254740991 then
+  local holds = queue == ''
+  local life = holds and ARGV[3] or ARGV[4]
+  local first, clock, after, ends = string.match(string.format('%.0f %.0f %.0f %.0f', token, now, token + ARGV[6], now + life), '^(%d+) (%d+) (%d+) (%d+)$')
+  if holds then far, nearest, held = ends, ends, '1' end
+  if tonumber(ends) > tonumber(far) then far = ends end
+  if tonumber(ends) < tonumber(nearest) then nearest = ends end
+  local need = math.max(after, far) + DAY
+  local moves = need > tonumber(stays)
+  if moves then stays = string.format('%.0f', need + HOUR) end
+  local since = holds and clock or '-'
+  redis.call('HSET', KEYS[1], 'head', '1 ' .. after .. ' ' .. stays .. ' ' .. far .. ' ' .. nearest .. ' ' .. clock .. ' ' .. held, 'queue', queue .. ARGV[1] .. ' ',
+    't' .. ARGV[1], 'n ' .. ends .. ' ' .. life .. ' ' .. first .. ' ' .. ARGV[6] .. ' ' .. ARGV[7] .. ' ' .. clock .. ' ' .. since .. ' ' .. ARGV[8])
+  if moves then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', stays / 1000)) end
+  if holds then return 'holds ' .. first .. ' ' .. life .. ' 0' end
+  return 'waits ' .. first .. ' ' .. life .. string.format(' %.0f %.0f', #queue / 23, life / 3)
 end
 ${RECORD}
 local id, known, ttl, waiterTtl, tokens = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
@@ -320,11 +332,22 @@ return table.concat(lines, '\\n')
 /** ARGV: id, how long to keep it, how long to forbid it. */
 export const LEAVE = script(`${NOW}
 local state = redis.call('HMGET', KEYS[1], 'head', 'queue', 'bans', 't' .. ARGV[1])
-if state[2] == ARGV[1] .. ' ' and not state[3] and ARGV[2] == '0' and ARGV[3] == '0' and state[4] and string.byte(state[4]) == 110 then
+local queue = state[2]
+if queue and string.sub(queue, 1, 23) == ARGV[1] .. ' ' and not state[3] and ARGV[2] == '0' and ARGV[3] == '0' and string.byte(state[4]) == 110 then
   local nearest, seen = string.match(state[1], '^1 %d+ %d+ %d+ (%d+) (%d+) 1$')
   if nearest and now < tonumber(nearest) and now >= tonumber(seen) then
-    redis.call('HDEL', KEYS[1], 'queue', 't' .. ARGV[1])
-    return 'held'
+    if #queue == 23 then
+      redis.call('HDEL', KEYS[1], 'queue', 't' .. ARGV[1])
+      return 'held'
+    end
+    local heir = 't' .. string.sub(queue, 24, 45)
+    local before, token, channel, behind = string.match(redis.call('HGET', KEYS[1], heir), '^(n %d+ %d+ (%d+) %d+ x %S+ (%S+) %d+ )%-( .*)$')
+    if before then
+      redis.call('HDEL', KEYS[1], 't' .. ARGV[1])
+      redis.call('HSET', KEYS[1], 'queue', string.sub(queue, 24), heir, before .. string.format('%.0f', now) .. behind)
+      if channel ~= '-' then redis.call('PUBLISH', channel, 'h ' .. token .. '\\n' .. KEYS[1]) end
+      return 'held'
+    end
   end
 end
 ${STAY}${RECORD}
@@ -351,6 +374,16 @@ return answer(holds and 'held' or 'waiting')
 /** ARGV: 'holders', 'all' or a token; reason; '1' to take held ones too; how long an id stays forbidden at least. */
 export const REVOKE = script(`${NOW}${STAY}${RECORD}
 local which, reason, take, least = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
+
+-- It came to hold in this very step, and is taken before anybody heard of it.
+local function unsay(t)
+  local others = {}
+  for _, token in ipairs(news[t.channel] or {}) do
+    if token ~= t.token then others[#others + 1] = token end
+  end
+  news[t.channel] = #others > 0 and others or nil
+end
+
 load(KEYS[1], '')
 local ids, holders, told = split(queue), held, {}
 for i, record in ipairs(fetch('t', ids)) do
@@ -367,6 +400,7 @@ for i, record in ipairs(fetch('t', ids)) do
       redis.call('HDEL', key, 't' .. id, 'r' .. id)
       queue = without(queue, id)
       if holds then held = held - 1 end
+      unsay(t)
       ban(id, 'revoked', reason, math.max(least, t.life))
     end
   end
