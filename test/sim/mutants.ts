@@ -118,6 +118,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'news that overtake the answer are dropped',
     patches: [{ file: PUSHES, find: 'else if (news?.holds.has(target.token) === true) target.holds()', replace: '' }],
   },
+  { name: 'a gap is overheard', patches: [{ file: ACQUIRE, find: 'asked = true\n      wake()', replace: '' }] },
   {
     name: 'a waiter sleeps until it is pushed',
     patches: [{ file: ACQUIRE, find: 'const timer = clock.after(ms, () => wake())', replace: 'const timer = clock.after(Infinity, () => wake())' }],
@@ -144,6 +145,11 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a loss forgets minHold',
     patches: [{ file: COHORT, find: 'await leaveTicket(core, lost)', replace: 'await leaveTicket(core, { ...lost, keepUntil: 0 })' }],
   },
+  {
+    name: 'a ticket lost between two tasks is not left',
+    patches: [{ file: COHORT, find: 'if (opens.length === 0) core.background.run(leaveTicket(core, ticket))', replace: '' }],
+  },
+  { name: 'a cohort is forgotten by its name alone', patches: [{ file: COHORT, find: 'if (cohorts.get(cohort.name) !== cohort) return', replace: '' }] },
   {
     name: 'a lease is passed on before its task is done',
     patches: [{ file: COHORT, find: "cohort.wanted.mode === 'shared' || cohort.running.size === 0", replace: 'true' }],

@@ -68,8 +68,24 @@ interface Link {
   /** Enters that the core waits for, by id; the value is the instant of their deadline. */
   readonly entering: Map<string, number>
   /** Ids of which something may stand in the store, until their owner has asked to leave. */
-  readonly owing: Map<string, { unanswered: number; present: boolean }>
+  readonly owing: Map<string, Debt>
+  /** Tokens that it was told to hold. */
+  readonly told: Set<number>
 }
+
+interface Debt {
+  /** Enters of which nobody knows whether they were, or will be, carried out. */
+  unanswered: number
+  /** As of the last answer. */
+  present: boolean
+  /** The token of one that waits, as of the last answer; 0: it does not. */
+  waits: number
+  /** The last request about it, of whatever kind. */
+  sentAt: number
+}
+
+/** So soon after the news of a gap every waiter has entered again. */
+const AFTER_GAP_MS = 5
 
 export function createNetwork(world: World, modules: Modules, first: Weather, observer: NetworkObserver): Network {
   const { chance } = world
@@ -147,12 +163,14 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
   }
 
   async function owed(link: Link, id: string, answer: Promise<Entry>): Promise<Entry> {
-    const debt = link.owing.get(id) ?? { unanswered: 0, present: false }
+    const debt = link.owing.get(id) ?? { unanswered: 0, present: false, waits: 0, sentAt: 0 }
     link.owing.set(id, debt)
+    debt.sentAt = world.now
     debt.unanswered += 1
     try {
       const entry = await answer
       debt.unanswered -= 1
+      debt.waits = entry.status === 'waits' ? entry.token : 0
       debt.present = isIn(entry) || (entry.status === 'forbidden' && entry.reason === 'revoked')
       return entry
     } catch (error) {
@@ -174,7 +192,7 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
   }
 
   function connect(process: Process): Store {
-    const link: Link = { process, cut: false, stuck: [], listener: null, closed: false, entering: new Map(), owing: new Map() }
+    const link: Link = { process, cut: false, stuck: [], listener: null, closed: false, entering: new Map(), owing: new Map(), told: new Set() }
     links.set(process, link)
 
     function refuseTwo(verb: string, id: string): void {
@@ -187,6 +205,7 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
       traits: inner.traits,
       async enter(asked, io) {
         const what = `${process.name} enter ${asked.key} ${asked.id}${asked.token === undefined ? '' : ' again'}`
+        if (link.closed) world.fail(`${process.name} has closed, and still enters "${asked.key}"`)
         refuseTwo('enter', asked.id)
         link.entering.set(asked.id, world.now + io.timeoutMs / process.rate)
         try {
@@ -226,7 +245,11 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
         return call(link, `${process.name} listen`, { timeoutMs: 5_000 }, async () => {
           link.listener = listener
           const subscription = await inner.listen?.({
-            holds: (key, tokens) => push(link, `holds ${key} ${tokens.map(short).join(' ')}`, each => each.holds(key, tokens)),
+            holds: (key, tokens) =>
+              push(link, `holds ${key} ${tokens.map(short).join(' ')}`, each => {
+                for (const token of tokens) link.told.add(token)
+                each.holds(key, tokens)
+              }),
             revoked: (key, token, reason) => push(link, `revoked ${key} ${short(token)}`, each => each.revoked(key, token, reason)),
             gap: () => push(link, 'gap', each => each.gap()),
           })
@@ -258,7 +281,21 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
   }
 
   function tellGap(link: Link): void {
-    link.process.receive(chance.between(weather.leastMs, weather.mostMs), () => link.listener?.gap())
+    const { process, owing, entering, told } = link
+    process.receive(chance.between(weather.leastMs, weather.mostMs), () => {
+      if (link.listener === null) return
+      world.note(`push to ${process.name}: gap`)
+      link.listener.gap()
+      const { now } = world
+      const { pausedMs } = process
+      const waiting = [...owing].filter(([id, { waits, sentAt }]) => waits > 0 && !told.has(waits) && sentAt < now && !entering.has(id))
+      process.receive(AFTER_GAP_MS, () => {
+        if (process.pausedMs > pausedMs || link.closed) return
+        for (const [id, debt] of waiting)
+          if (owing.get(id) === debt && debt.waits > 0 && !told.has(debt.waits) && debt.sentAt < now)
+            world.fail(`${process.name} was told of a gap, and has not entered ${id} again`)
+      })
+    })
   }
 
   return {

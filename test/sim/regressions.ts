@@ -1,8 +1,6 @@
 /**
- * Seeds that once found a bug in the library, in the order in which they did. They are played first, whatever else is.
- *
- * A seed stands for its world only as long as the simulation itself is as it was; what keeps each bug from coming back all
- * the same is its mutant, named here, which must be found anew.
+ * Seeds that find a bug which the simulation once found in the library, should it come back: each with the mutant that puts
+ * it back in. A seed stands for its world only as long as the simulation is as it was; a mutant must be found anew each time.
  */
 export interface Regression {
   readonly seed: number
@@ -13,14 +11,24 @@ export interface Regression {
 
 export const REGRESSIONS: readonly Regression[] = [
   {
-    seed: 54,
-    bug: 'A lease whose first enter had not been answered was released without forbidding its id, so that enter, carried out late, took the lock for nobody.',
+    seed: 25,
+    bug: 'a lease whose first enter had not been answered was released without forbidding its id, so that enter, carried out late, took the lock for nobody',
     mutant: 'a release forbids nothing to a request under way',
   },
-  { seed: 51, bug: 'A lease lost at its maxHold was left at once, although its minHold was not over.', mutant: 'a loss forgets minHold' },
+  { seed: 17, bug: 'a lease lost at its maxHold was left at once, although its minHold was not over', mutant: 'a loss forgets minHold' },
   {
-    seed: 272,
-    bug: 'A waiter that learnt by an answer that it was revoked did not leave; its ticket, which held by then, stood there until it ran out.',
+    seed: 5,
+    bug: 'a waiter that learnt from an answer that it was revoked did not leave; if its ticket held by then, it stood there until it ran out',
     mutant: 'who is revoked does not leave',
+  },
+  {
+    seed: 72,
+    bug: 'a ticket that was lost between two tasks, while the store was asked who waits, was never left',
+    mutant: 'a ticket lost between two tasks is not left',
+  },
+  {
+    seed: 350,
+    bug: 'a task whose wait was over took a cohort of the same name out of the list with its own; who waited there was overtaken, and waited for ever at close()',
+    mutant: 'a cohort is forgotten by its name alone',
   },
 ]

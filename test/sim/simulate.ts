@@ -5,7 +5,6 @@
  * process that knows nothing of all this gets each key, as soon as what the dead have left has run out. Then all close, and
  * nothing of theirs may be left in the store.
  */
-import type { Locks } from '../../src/core/types.ts'
 import { real } from './modules.ts'
 import type { Modules } from './modules.ts'
 import { createNetwork, short } from './network.ts'
@@ -13,9 +12,9 @@ import { createOracle } from './oracle.ts'
 import { FINE, planOf } from './plan.ts'
 import type { Plan } from './plan.ts'
 import { createMember, ELECTION } from './workload.ts'
-import type { Member } from './workload.ts'
+import type { Member, Membership } from './workload.ts'
 import { createWorld } from './world.ts'
-import type { Process, World } from './world.ts'
+import type { World } from './world.ts'
 
 export interface Outcome {
   readonly seed: number
@@ -60,21 +59,19 @@ async function play(world: World, plan: Plan, modules: Modules): Promise<Readonl
   world.onEvent(oracle.check)
   const members: Member[] = []
 
-  function locksOf(process: Process, ttlMs: number): Locks {
+  function join(name: string, ttlMs: number): Membership {
+    const process = world.spawn(name)
     const fair = plan.strict[members.length % plan.strict.length] === true ? 'strict' : 'cohort'
-    return modules.createLocksOn(process.clock, network.connect(process), { holder: process.name, ttl: ttlMs, storeTimeout: plan.storeTimeoutMs, fair })
+    const locks = modules.createLocksOn(process.clock, network.connect(process), { holder: name, ttl: ttlMs, storeTimeout: plan.storeTimeoutMs, fair })
+    return { process, locks, ttlMs, fair }
   }
 
-  function join(): void {
-    const process = world.spawn(`p${members.length + 1}`)
-    const ttlMs = chance.pick(plan.ttlsMs)
-    members.push(createMember(world, oracle, plan, process, locksOf(process, ttlMs), ttlMs))
-  }
+  const hire = (): void => void members.push(createMember(world, oracle, plan, join(`p${members.length + 1}`, chance.pick(plan.ttlsMs))))
 
   const keys = [...plan.keys.map(key => key.name), ELECTION]
   const living = (): readonly Member[] => members.filter(({ process }) => process.state !== 'dead')
 
-  for (let count = 0; count < plan.processes; count += 1) join()
+  for (let count = 0; count < plan.processes; count += 1) hire()
   if (plan.faultEveryMs !== Infinity) strike()
 
   /** Something bad happens, again and again. */
@@ -101,11 +98,11 @@ async function play(world: World, plan: Plan, modules: Modules): Promise<Readonl
         process.setWall(chance.between(-2_000, 2_000))
       } else if (what < 0.88 && candidates.length > 1) {
         process.kill()
-        join()
-      } else if (what < 0.92 && candidates.length > 1 && !victim.closedEarly) {
+        hire()
+      } else if (what < 0.96 && candidates.length > 1 && !victim.closedEarly) {
         world.note(`${process.name} closes`)
         void victim.close(chance.pick([0, plan.holdMs, 10_000]))
-        join()
+        hire()
       }
     })
   }
@@ -137,11 +134,11 @@ async function play(world: World, plan: Plan, modules: Modules): Promise<Readonl
   /** Everything has settled: whoever is still there holds nothing and waits for nothing, as soon as what was under way has come through. */
   async function nobodysTickets(): Promise<void> {
     await world.run(world.now + plan.storeTimeoutMs * 1.2 + TIDY_MS)
-    const names = new Set(
-      living()
-        .filter(member => !member.closedEarly)
-        .map(({ process }) => process.name),
-    )
+    const orderly = living().filter(member => !member.closedEarly)
+    for (const { process } of orderly) {
+      for (const id of network.owing(process)) world.fail(`${process.name} has forgotten ${id}: it has entered it, and never left`)
+    }
+    const names = new Set(orderly.map(({ process }) => process.name))
     for (const key of keys) {
       for (const ticket of network.tickets(key)) {
         if (!names.has(ticket.holder) || ticket.meta['kept'] !== undefined) continue
@@ -153,8 +150,7 @@ async function play(world: World, plan: Plan, modules: Modules): Promise<Readonl
   /** Gets each key. */
   async function newcomer(): Promise<void> {
     if (world.violation !== null) return
-    const process = world.spawn('newcomer')
-    const locks = locksOf(process, 1_000)
+    const { process, locks } = join('newcomer', 1_000)
     for (const name of keys) {
       const others = (): readonly number[] => network.tickets(name).flatMap(({ holder, leftMs }) => (holder === process.name ? [] : [leftMs]))
       const since = world.now

@@ -39,7 +39,22 @@ interface Wish {
   readonly options: AcquireOptions
 }
 
-export function createMember(world: World, oracle: Oracle, plan: Plan, process: Process, locks: Locks, ttlMs: number): Member {
+/** A task that waits, among those of its process that wait for the same in the same way. */
+interface Place {
+  /** It has a lease: it must have been the first who still waits. */
+  served(): void
+  left(): void
+}
+
+export interface Membership {
+  readonly process: Process
+  readonly locks: Locks
+  readonly ttlMs: number
+  readonly fair: 'strict' | 'cohort'
+}
+
+export function createMember(world: World, oracle: Oracle, plan: Plan, membership: Membership): Member {
+  const { process, locks, ttlMs, fair } = membership
   const { chance } = world
   const open = new Set<string>()
   const aborts = new Set<unknown>()
@@ -93,6 +108,28 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, process: 
     return { key, terms, waitMs, options: limit === null ? { ...options, mode: terms.mode } : { ...options, limit } }
   }
 
+  const lines = new Map<string, Set<{ readonly untilMs: number }>>()
+
+  function stand({ key, terms, waitMs }: Wish): Place {
+    const shares = fair === 'cohort' && terms.mode === 'exclusive' && terms.autoRenew && terms.maxHoldMs === Infinity && terms.minHoldMs === 0 && waitMs > 0
+    const name = `${key.name} ${terms.ttlMs}`
+    const line = lines.get(name) ?? new Set()
+    lines.set(name, line)
+    const own = { untilMs: world.now + waitMs - SLACK_MS }
+    if (shares) line.add(own)
+    return {
+      served() {
+        if (!line.has(own)) return
+        for (const other of line) {
+          if (other === own) break
+          if (world.now < other.untilMs) world.fail(`${process.name} served a task that waits for ${key.name} before one that came earlier`)
+        }
+        line.delete(own)
+      },
+      left: () => void line.delete(own),
+    }
+  }
+
   const waitBound = ({ waitMs }: Wish): number => (waitMs === 0 ? callMs : waitMs + ASK_MS + SLACK_MS)
 
   /** Works under a lease; a lost one ends the work of most. */
@@ -124,11 +161,13 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, process: 
     const abortMs = chance.of(0.1) ? chance.spread(1, plan.holdMs * 4) : Infinity
     const controller = new AbortController()
     const reason = new Error('the task no longer wants it')
+    const place = stand(wish)
     let aborted = Infinity
     if (abortMs !== Infinity) {
       aborts.add(reason)
       process.clock.after(abortMs, () => {
         aborted = world.now
+        place.left()
         controller.abort(reason)
       })
     }
@@ -137,21 +176,25 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, process: 
     )
     if (wish.waitMs > 0 && world.now > aborted + SLACK_MS && process.resumedAt < aborted)
       world.fail(`${process.name} settled ${world.now - aborted} ms after its wait was cancelled`)
-    if (lease === null) return
+    if (lease === null) return place.left()
+    place.served()
     await work(lease, wish.terms)
     await release(lease)
   }
 
   async function run(wish: Wish): Promise<void> {
+    const place = stand(wish)
     let lost = false
     const ran = await settles(`run ${wish.key.name}`, Infinity, () =>
       locks.run(wish.key.name, wish.options, async lease => {
+        place.served()
         await work(lease, wish.terms)
         lost = lease.state === 'lost'
         oracle.ended(lease)
         return true
       }),
     )
+    place.left()
     if (ran === true && lost) world.fail(`${process.name}: run of "${wish.key.name}" resolved though its lease was lost`)
   }
 

@@ -96,7 +96,8 @@ local function walk(kind, cells)
     local id, state, ends, life, rest = ids[i], match(record or '', '^(%a) (%d+) (%d+)(.*)$')
     ends, life = tonumber(ends), tonumber(life)
     if not ends or ends <= now then
-      redis.call('HDEL', key, kind .. id, 'r' .. id)
+      redis.call('HDEL', key, kind .. id)
+      if kind == 't' then redis.call('HDEL', key, 'r' .. id) end
       if i <= held then gone = gone + 1 end
     else
       if ends > now + life then

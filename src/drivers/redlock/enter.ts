@@ -121,7 +121,9 @@ export function createEntrance(
     }
   }
 
-  async function commit(node: Node, { request, number, at }: Attempt, token: number, io: Io): Promise<Committed> {
+  async function commit(node: Node, { request, number, at, asked }: Attempt, token: number, io: Io): Promise<Committed> {
+    // A node that is not trusted yet may be asked to reserve twice, and only behind the second is there anything to commit.
+    if (at.get(node) === 'pending' && node.trusted() === '') await asked.get(node)
     const first = at.get(node)
     // Where the reservation is not answered yet the commit travels behind it, on the same connection.
     if (first === 'pending' || isMine(first)) {
