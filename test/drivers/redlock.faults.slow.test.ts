@@ -195,6 +195,16 @@ describe('faults of a redlock', () => {
     expect(await abortOf(lease, 4_000)).not.toBeNull()
   }, 60_000)
 
+  test('the disk emptied of one node of a bare majority: a second grant, its token is greater, the signal aborts in time', async () => {
+    const nodes = await three()
+    const { lease, other } = await bareMajority(nodes, 4_000)
+    await nodes.nodes[1]?.server.kill()
+    await nodes.nodes[1]?.server.restart({ empty: true })
+    const next = await other.acquire(KEY, { wait: 3_000 })
+    expect(next.token).toBeGreaterThan(lease.token)
+    expect(await abortOf(lease, 4_000)).not.toBeNull()
+  }, 60_000)
+
   test('FLUSHALL on a minority: no second grant; on all: a second grant, its token is greater, the next renewal aborts the signal', async () => {
     const nodes = await three()
     const { lease, other } = await scene(nodes, 3_000)
