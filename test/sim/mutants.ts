@@ -4,7 +4,7 @@
  * A mutant is a copy of the sources in which some texts, each found exactly once, are replaced. So a mutant whose text has
  * gone from the sources fails loudly instead of passing for found.
  */
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { StoreUnavailableError } from '../../src/core/errors.ts'
 import type { memoryStore } from '../../src/drivers/memory.ts'
@@ -12,8 +12,6 @@ import type { createLocksOn } from '../../src/locks.ts'
 import type { Modules } from './modules.ts'
 
 interface Patch {
-  /** In src. */
-  readonly file: string
   readonly find: string
   readonly replace: string
 }
@@ -23,27 +21,17 @@ export interface Mutant {
   readonly patches: readonly Patch[]
 }
 
-const ACQUIRE = 'core/acquire.ts'
-const COHORT = 'core/cohort.ts'
-const PUSHES = 'core/pushes.ts'
-const RENEWAL = 'core/renewal.ts'
-const QUEUE = 'store/queue.ts'
-
 const windowOfEnter: readonly Patch[] = [
   {
-    file: ACQUIRE,
     find: 'const validUntil = closesAt(now, entry.leftMs, store.traits)',
     replace: 'const validUntil = closesAt(clock.now(), entry.leftMs, store.traits)',
   },
   {
-    file: ACQUIRE,
     find: 'const validUntil = closesAt(sentAt, entry.leftMs, store.traits)',
     replace: 'const validUntil = closesAt(clock.now(), entry.leftMs, store.traits)',
   },
 ]
-const windowOfRenewal: readonly Patch[] = [
-  { file: RENEWAL, find: 'closesAt(sentAt, answer.leftMs, store.traits)', replace: 'closesAt(now, answer.leftMs, store.traits)' },
-]
+const windowOfRenewal: readonly Patch[] = [{ find: 'closesAt(sentAt, answer.leftMs, store.traits)', replace: 'closesAt(now, answer.leftMs, store.traits)' }]
 
 /** A late heartbeat finds the ticket of its id, though its time was up, at its old place. */
 const AWAKE = `function awake(queue, id) {
@@ -58,9 +46,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a waiter starts on a push without asking its own clock',
     patches: [
-      { file: ACQUIRE, find: 'now < attempt.aliveUntil && wanted.autoRenew', replace: 'wanted.autoRenew' },
-      { file: ACQUIRE, find: '&& attempt.aliveUntil - now >= core.waiterTtlMs * ENOUGH_LIFE', replace: '' },
-      { file: ACQUIRE, find: 'Math.min(attempt.aliveUntil, now + wanted.ttlMs)', replace: 'now + wanted.ttlMs' },
+      { find: 'now < attempt.aliveUntil && wanted.autoRenew', replace: 'wanted.autoRenew' },
+      { find: '&& attempt.aliveUntil - now >= core.waiterTtlMs * ENOUGH_LIFE', replace: '' },
+      { find: 'Math.min(attempt.aliveUntil, now + wanted.ttlMs)', replace: 'now + wanted.ttlMs' },
     ],
   },
   { name: 'the window counts from the arrival of the reply', patches: [...windowOfEnter, ...windowOfRenewal] },
@@ -68,47 +56,43 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'expired tickets are skipped, not removed',
     patches: [
       {
-        file: QUEUE,
         find: 'const queue = sweep(before, now)\n  const forbidden =',
         replace: 'const queue = awake(sweep(before, now), request.id)\n  const forbidden =',
       },
       {
-        file: QUEUE,
         find: 'const queue = sweep(before, now)\n  const index =',
         replace: 'const queue = awake(sweep(before, now), request.id)\n  const index =',
       },
       {
-        file: QUEUE,
         find: 'return { ...queue, tickets, forbidden }',
         replace: 'return { ...queue, tickets, forbidden, asleep: [...(queue.asleep ?? []), ...queue.tickets.filter(ticket => ticket.expiresAt <= now.ms)] }',
       },
-      { file: QUEUE, find: '/** True when the record of a lock may be dropped', replace: AWAKE },
+      { find: '/** True when the record of a lock may be dropped', replace: AWAKE },
     ],
   },
   {
     name: 'a leave forbids nothing',
-    patches: [{ file: QUEUE, find: 'if (request.forbidMs > 0) queue = forbid(', replace: 'if (request.forbidMs < 0) queue = forbid(' }],
+    patches: [{ find: 'if (request.forbidMs > 0) queue = forbid(', replace: 'if (request.forbidMs < 0) queue = forbid(' }],
   },
   { name: 'the window of a new lease counts from the arrival of the reply', patches: windowOfEnter },
   { name: 'the window of a renewal counts from the arrival of the reply', patches: windowOfRenewal },
-  { name: 'a late renewal revives a lost lease', patches: [{ file: RENEWAL, find: 'if (now >= ticket.validUntil) return expire(ticket)', replace: '' }] },
+  { name: 'a late renewal revives a lost lease', patches: [{ find: 'if (now >= ticket.validUntil) return expire(ticket)', replace: '' }] },
   {
     name: 'a renewal may shorten the window',
-    patches: [{ file: RENEWAL, find: 'Math.max(ticket.validUntil, Math.min(closesAt', replace: 'Math.max(0, Math.min(closesAt' }],
+    patches: [{ find: 'Math.max(ticket.validUntil, Math.min(closesAt', replace: 'Math.max(0, Math.min(closesAt' }],
   },
   {
     name: 'no timer watches the end of the window',
-    patches: [{ file: RENEWAL, find: 'watch.wakeAt = Math.min(ticket.validUntil, renewAt)', replace: 'watch.wakeAt = renewAt' }],
+    patches: [{ find: 'watch.wakeAt = Math.min(ticket.validUntil, renewAt)', replace: 'watch.wakeAt = renewAt' }],
   },
   {
     name: 'each of a batch takes the first answer',
-    patches: [{ file: RENEWAL, find: 'settle(watch, answers[index], sentAt)', replace: 'settle(watch, answers[0], sentAt)' }],
+    patches: [{ find: 'settle(watch, answers[index], sentAt)', replace: 'settle(watch, answers[0], sentAt)' }],
   },
   {
     name: 'a push wakes everybody',
     patches: [
       {
-        file: PUSHES,
         find: 'if (target) target.holds()',
         replace: 'for (const each of room.named?.values() ?? []) each.holds()\n        if (target) target.holds()',
       },
@@ -116,64 +100,59 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'news that overtake the answer are dropped',
-    patches: [{ file: PUSHES, find: 'else if (news?.holds.has(target.token) === true) target.holds()', replace: '' }],
+    patches: [{ find: 'else if (news?.holds.has(target.token) === true) target.holds()', replace: '' }],
   },
-  { name: 'a gap is overheard', patches: [{ file: ACQUIRE, find: 'asked = true\n      wake()', replace: '' }] },
+  { name: 'a gap is overheard', patches: [{ find: 'asked = true\n      wake()', replace: '' }] },
   {
     name: 'a waiter sleeps until it is pushed',
-    patches: [{ file: ACQUIRE, find: 'const timer = clock.after(ms, () => wake())', replace: 'const timer = clock.after(Infinity, () => wake())' }],
+    patches: [{ find: 'const timer = clock.after(ms, () => wake())', replace: 'const timer = clock.after(Infinity, () => wake())' }],
   },
   {
     name: 'a new attempt keeps the old id',
     patches: [
       {
-        file: ACQUIRE,
         find: 'attempt = newAttempt(core, wanted.key)\n    pushed = false',
         replace: 'attempt = { ...newAttempt(core, wanted.key), id: attempt.id }\n    pushed = false',
       },
     ],
   },
-  { name: 'who gives up does not leave', patches: [{ file: ACQUIRE, find: 'if (!attempt.sent) return', replace: 'if (attempt !== null) return' }] },
+  { name: 'who gives up does not leave', patches: [{ find: 'if (!attempt.sent) return', replace: 'if (attempt !== null) return' }] },
   {
     name: 'who is revoked does not leave',
-    patches: [
-      { file: ACQUIRE, find: "(outcome.value.status === 'forbidden' && outcome.value.reason === 'left')", replace: "outcome.value.status === 'forbidden'" },
-    ],
+    patches: [{ find: "(outcome.value.status === 'forbidden' && outcome.value.reason === 'left')", replace: "outcome.value.status === 'forbidden'" }],
   },
-  { name: 'a release forbids nothing to a request under way', patches: [{ file: ACQUIRE, find: 'ticket.unanswered ? FORBID_MS : 0', replace: '0' }] },
+  { name: 'a release forbids nothing to a request under way', patches: [{ find: 'ticket.unanswered ? FORBID_MS : 0', replace: '0' }] },
   {
     name: 'a loss forgets minHold',
-    patches: [{ file: COHORT, find: 'await leaveTicket(core, lost)', replace: 'await leaveTicket(core, { ...lost, keepUntil: 0 })' }],
+    patches: [{ find: 'await leaveTicket(core, lost)', replace: 'await leaveTicket(core, { ...lost, keepUntil: 0 })' }],
   },
   {
     name: 'a ticket lost between two tasks is not left',
-    patches: [{ file: COHORT, find: 'if (opens.length === 0) core.background.run(leaveTicket(core, ticket))', replace: '' }],
+    patches: [{ find: 'if (opens.length === 0) core.background.run(leaveTicket(core, ticket))', replace: '' }],
   },
-  { name: 'a cohort is forgotten by its name alone', patches: [{ file: COHORT, find: 'if (cohorts.get(cohort.name) !== cohort) return', replace: '' }] },
+  { name: 'a cohort is forgotten by its name alone', patches: [{ find: 'if (cohorts.get(cohort.name) !== cohort) return', replace: '' }] },
   {
     name: 'a lease is passed on before its task is done',
-    patches: [{ file: COHORT, find: "cohort.wanted.mode === 'shared' || cohort.running.size === 0", replace: 'true' }],
+    patches: [{ find: "cohort.wanted.mode === 'shared' || cohort.running.size === 0", replace: 'true' }],
   },
   {
     name: 'a lease is passed on with hardly any window',
-    patches: [{ file: COHORT, find: ' || ticket.validUntil - now < ticket.ttlMs / 2) return', replace: ') return' }],
+    patches: [{ find: ' || ticket.validUntil - now < ticket.ttlMs / 2) return', replace: ') return' }],
   },
   {
     name: 'a lease is passed on inside the process without end',
     patches: [
       {
-        file: COHORT,
         find: 'if (cohort.contendedPasses >= limits.contendedPasses || now - cohort.contendedSince > limits.contendedForMs)',
         replace: 'if (cohort.contendedPasses < 0)',
       },
     ],
   },
-  { name: 'old news of waiters is believed', patches: [{ file: COHORT, find: 'if (now - ticket.newsAt > limits.contendedForMs || ', replace: 'if (' }] },
+  { name: 'old news of waiters is believed', patches: [{ find: 'if (now - ticket.newsAt > limits.contendedForMs || ', replace: 'if (' }] },
   {
     name: 'the store lets a refresh shorten a life',
     patches: [
       {
-        file: QUEUE,
         find: 'return expiresAt > ticket.expiresAt ? { ...ticket, expiresAt, lifeMs } : ticket',
         replace: 'return { ...ticket, expiresAt, lifeMs }',
       },
@@ -183,7 +162,6 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'readers overtake a writer that waits',
     patches: [
       {
-        file: QUEUE,
         find: "if (ticket.mode === 'exclusive') return count === 0 ? 1 : count",
         replace: "if (ticket.mode === 'exclusive' && count === 0) return 1\n    if (ticket.mode === 'exclusive') continue",
       },
@@ -200,10 +178,12 @@ export async function loadMutant({ name, patches }: Mutant): Promise<Modules> {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   for (const path of NEEDED) cpSync(`${root}src/${path}`, folder + path, { recursive: true })
-  for (const { file, find, replace } of patches) {
-    const parts = readFileSync(folder + file, 'utf8').split(find)
-    if (parts.length !== 2) throw new Error(`mutant "${name}": src/${file} holds ${JSON.stringify(find)} ${parts.length - 1} times, not once`)
-    writeFileSync(folder + file, parts.join(replace))
+  const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(path => path.endsWith('.ts'))
+  for (const { find, replace } of patches) {
+    const found = paths.flatMap(path => Array<string>(readFileSync(folder + path, 'utf8').split(find).length - 1).fill(folder + path))
+    const [path] = found
+    if (path === undefined || found.length > 1) throw new Error(`mutant "${name}": the sources hold ${JSON.stringify(find)} ${found.length} times, not once`)
+    writeFileSync(path, readFileSync(path, 'utf8').split(find).join(replace))
   }
   const locks: { createLocksOn: typeof createLocksOn } = await import(`${folder}locks.ts`)
   const memory: { memoryStore: typeof memoryStore } = await import(`${folder}drivers/memory.ts`)
