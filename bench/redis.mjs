@@ -8,7 +8,8 @@
 //
 // The server is one of its own, started from redis-server on the PATH, or that of HOLDFAST_TEST_REDIS_URL with --shared. Raw
 // and holdfast take turns in short rounds; the median of the rounds' ratios is printed. Commands and pushes are counted by
-// the server (INFO commandstats), apart from those inside scripts. An idle process tells how long this machine itself stalls.
+// the server (INFO commandstats), apart from those inside scripts. An idle process tells how long this machine itself stalls,
+// and `ring` what the machine and the client allow at best: two processes that hand one message to and fro, 1 ms inside.
 import { fork, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -26,7 +27,8 @@ const BETWEEN_MS = 10
 const RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 const GOALS = { solo: 0.95, spread: 0.95 }
 
-if (process.argv[2] === 'worker') await worker(JSON.parse(process.argv[3]))
+if (process.argv[2] === 'ring') await ring(JSON.parse(process.argv[3]))
+else if (process.argv[2] === 'worker') await worker(JSON.parse(process.argv[3]))
 else if (process.argv[2] === 'idle') await idle()
 else await main()
 
@@ -47,7 +49,12 @@ async function main() {
   try {
     for (const name of ['solo', 'spread'].filter(each => only.includes(each))) await againstRaw(name, server.url, settings)
     if (only.includes('crowd')) await crowd(server.url, settings)
-    if (only.includes('queue')) for (const tasks of [16, 64]) for (const fair of ['strict', 'cohort']) await queue(server.url, { ...settings, tasks, fair })
+    if (only.includes('queue')) {
+      for (const tasks of [16, 64]) {
+        await bestPossible(server.url, settings)
+        for (const fair of ['strict', 'cohort']) await queue(server.url, { ...settings, tasks, fair })
+      }
+    }
     control.send('report')
     const [stalledMs] = await once(control, 'message')
     console.log(`idle control    longest stall of the event loop ${stalledMs.toFixed(1)} ms`)
@@ -124,6 +131,42 @@ async function crowd(url, { ms, client }) {
     await section.close?.()
   }
   raw.close()
+}
+
+async function bestPossible(url, { ms }) {
+  const ends = [
+    ['one', 'two'],
+    ['two', 'one'],
+  ].map(([me, other]) => fork(SELF, ['ring', JSON.stringify({ url, me, other, ms })]))
+  await Promise.all(ends.map(child => once(child, 'message')))
+  const counts = Promise.all(ends.map(child => once(child, 'message')))
+  ends[0].send('start')
+  const sections = (await counts).reduce((sum, [count]) => sum + count, 0)
+  console.log(`${'ring'.padEnd(19)} ${Math.round((sections * 1_000) / ms)}/s   the best that two processes could do just now`)
+}
+
+async function ring({ url, me, other, ms }) {
+  const { Redis } = await import('ioredis')
+  const [commands, ear] = [new Redis(url), new Redis(url)]
+  const sha = await commands.script('LOAD', "redis.call('PUBLISH', ARGV[1], '') return 1")
+  let count = 0
+  let until = Infinity
+  const pass = async () => {
+    until = Math.min(until, performance.now() + ms)
+    await sleep(INSIDE_MS)
+    if (performance.now() >= until) return
+    count += 1
+    await commands.evalsha(sha, 0, `ring:${other}`)
+  }
+  ear.on('message', pass)
+  await ear.subscribe(`ring:${me}`)
+  process.send('ready')
+  process.once('message', pass)
+  while (performance.now() < until) await sleep(50)
+  process.send(count)
+  commands.disconnect()
+  ear.disconnect()
+  process.disconnect()
 }
 
 async function queue(url, { ms, tasks, fair, client }) {
