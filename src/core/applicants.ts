@@ -95,9 +95,11 @@ export function createApplicants<L extends Line>(core: Core, emptied: (line: L) 
     const trouble = line.pursuit?.trouble() ?? null
     if (trouble !== null) return refuse(line, applicant, trouble)
     const ahead = line.pursuit?.ahead ?? line.running.size
-    // Out of the line first: while people are told who was in the way, the lease must not go to somebody who no longer waits.
+    const told = line.pursuit?.holders ?? []
+    // Out of the line first: while people are told who was in the way, nobody must wait, or enter, or be granted for a task that no longer waits.
     line.queue.delete(applicant)
-    const holders = line.pursuit?.holders.length ? line.pursuit.holders : await whoHolds(key)
+    if (line.queue.size === 0) emptied(line)
+    const holders = told.length > 0 ? told : await whoHolds(key)
     events.emit({ type: 'timed-out', key, waitedMs, ahead })
     const names = holders.length === 0 ? 'somebody' : holders.map(view => view.holder).join(', ')
     const self = applicant.own ? ' It is held by the very call chain that waits: a lock is not reentrant.' : ''
