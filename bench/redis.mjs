@@ -158,10 +158,10 @@ async function ring({ url, me, other, ms }) {
     count += 1
     await commands.evalsha(sha, 0, `ring:${other}`)
   }
-  ear.on('message', pass)
+  ear.on('message', () => void pass())
   await ear.subscribe(`ring:${me}`)
   process.send('ready')
-  process.once('message', pass)
+  process.once('message', () => void pass())
   while (performance.now() < until) await sleep(50)
   process.send(count)
   commands.disconnect()

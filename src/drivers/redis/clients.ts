@@ -77,15 +77,13 @@ export function connect(client: RedisLike | string, options: OpenOptions = {}): 
   }
 
   /** Sends at once if the link is ready. Rejects as the client does, but for what came too late. */
-  async function send(link: Link, command: string, args: readonly string[], key: string | undefined, io: Io): Promise<unknown> {
+  function send(link: Link, command: string, args: readonly string[], key: string | undefined, io: Io): Promise<unknown> {
     const sentAt = systemClock.now()
     const late = (): StoreUnavailableError => {
       supply.silent(sentAt)
       return new StoreUnavailableError(`${where} did not answer within ${Math.round(io.timeoutMs)} ms; the command may have been carried out.`)
     }
-    const reply = await within(io, link.send(command, args, key), late)
-    supply.heard()
-    return reply
+    return within(io, link.send(command, args, key), late)
   }
 
   async function recover(link: Link, what: RedisScript, keys: readonly string[], rest: readonly string[], io: Io, cause: unknown): Promise<string> {
@@ -107,9 +105,8 @@ export function connect(client: RedisLike | string, options: OpenOptions = {}): 
       return supply.cluster()
     },
     async run(what, keys, args, io) {
-      const link = ready()
       const rest = [String(keys.length), ...keys, ...args]
-      let to = link
+      let to = ready()
       let left = io
       if (to instanceof Promise) {
         const startedAt = systemClock.now()
@@ -117,7 +114,9 @@ export function connect(client: RedisLike | string, options: OpenOptions = {}): 
         left = { ...io, timeoutMs: Math.max(1, io.timeoutMs - (systemClock.now() - startedAt)) }
       }
       try {
-        return plain(await send(to, 'evalsha', [what.sha, ...rest], keys[0], left))
+        const reply = await send(to, 'evalsha', [what.sha, ...rest], keys[0], left)
+        supply.heard()
+        return plain(reply)
       } catch (cause) {
         return recover(to, what, keys, rest, left, cause)
       }
@@ -169,7 +168,7 @@ interface Supply {
   readonly keyPrefix: string
   cluster(): boolean
   link(): Link | Promise<Link>
-  /** The server answered. */
+  /** The server answered a script. */
   heard(): void
   /** A call that was sent at `sentAt` was not answered in time. */
   silent(sentAt: number): void

@@ -1,0 +1,180 @@
+/**
+ * What the scripts (scripts.ts, which has the layout of the record) share, in Lua: the time, and the record in hand with the
+ * ways to read it, to remove what has run out, to let the next hold, and to write it back. Pieces of text, put together there.
+ */
+
+export const NOW = `
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+`
+
+/** How long a record stays after its last need: a day, so that tokens grow even if the clock is set back a little, and an hour, so that its expiry is moved once an hour only. */
+export const STAY = `
+local DAY, HOUR = 86400000000, 3600000000
+`
+
+export const RECORD = `
+local CELL = 23
+local TICKET = '^(%a) (%d+) (%d+) (%d+) (%d+) (%a) (%S+) (%S+) (%d+) (%S+) (.*)$'
+local match = string.match
+
+-- The record in hand.
+local key, last, stays, far, nearest, seen, held, queue, bans, news, changed
+
+local function text(number) return string.format('%.0f', number) end
+
+local function parse(record)
+  local state, ends, life, token, tokens, mode, limit, channel, entered, since, cold = match(record, TICKET)
+  return { state = state, ends = tonumber(ends), life = tonumber(life), token = token, tokens = tokens, mode = mode, limit = limit, channel = channel, entered = entered, since = since, cold = cold }
+end
+
+local function format(t)
+  return table.concat({ t.state, text(t.ends), text(t.life), t.token, t.tokens, t.mode, t.limit, t.channel, t.entered, t.since, t.cold }, ' ')
+end
+
+local function split(cells)
+  local ids = {}
+  for id in string.gmatch(cells, '(%S+) ') do ids[#ids + 1] = id end
+  return ids
+end
+
+local function fetch(kind, ids)
+  local found = {}
+  for first = 1, #ids, 1000 do
+    local names = {}
+    for i = first, math.min(first + 999, #ids) do names[#names + 1] = kind .. ids[i] end
+    local part = redis.call('HMGET', key, unpack(names))
+    for i = 1, #names do found[first + i - 1] = part[i] end
+  end
+  return found
+end
+
+local function soon(ends)
+  if nearest == 0 or ends < nearest then nearest = ends end
+  if ends > far then far = ends end
+end
+
+-- Zero for the first in line, nil for nobody.
+local function place(cells, id)
+  local at = string.find(cells, id .. ' ', 1, true)
+  return at and (at - 1) / CELL
+end
+
+local function without(cells, id)
+  local at = place(cells, id)
+  return at and string.sub(cells, 1, at * CELL) .. string.sub(cells, (at + 1) * CELL + 1) or cells
+end
+
+local function count() return #queue / CELL end
+
+local function size(ids) return #ids == 0 and '' or table.concat(ids, ' ') .. ' ' end
+
+-- Removes what has run out, cuts what a clock that was set back has stretched, and finds the nearest end anew.
+local function walk(kind, cells)
+  local ids, kept, gone = split(cells), {}, 0
+  for i, record in ipairs(fetch(kind, ids)) do
+    local id, state, ends, life, rest = ids[i], match(record or '', '^(%a) (%d+) (%d+)(.*)$')
+    ends, life = tonumber(ends), tonumber(life)
+    if not ends or ends <= now then
+      redis.call('HDEL', key, kind .. id)
+      if kind == 't' then redis.call('HDEL', key, 'r' .. id) end
+      if i <= held then gone = gone + 1 end
+    else
+      if ends > now + life then
+        ends = now + life
+        redis.call('HSET', key, kind .. id, state .. ' ' .. text(ends) .. ' ' .. text(life) .. rest)
+      end
+      kept[#kept + 1] = id
+      soon(ends)
+    end
+  end
+  return size(kept), gone
+end
+
+local function sweep()
+  local gone
+  nearest, far, changed = 0, 0, true
+  queue, gone = walk('t', queue)
+  bans = walk('f', bans)
+  held = held - gone
+end
+
+-- May one more ticket hold, behind those that do?
+local function admits(mode, limit)
+  if mode == 'x' then return held == 0 end
+  if limit ~= '-' and held >= tonumber(limit) then return false end
+  return held == 0 or match(redis.call('HGET', key, 't' .. string.sub(queue, 1, CELL - 1)), '^%a %d+ %d+ %d+ %d+ (%a)') == 's'
+end
+
+-- Marks who holds since now; each is told once, but for the caller itself.
+local function promote(own)
+  while held < count() do
+    local id = string.sub(queue, held * CELL + 1, (held + 1) * CELL - 1)
+    local t = parse(redis.call('HGET', key, 't' .. id))
+    if not admits(t.mode, t.limit) then return end
+    t.since = text(now)
+    redis.call('HSET', key, 't' .. id, format(t))
+    held, changed = held + 1, true
+    if id ~= own and t.channel ~= '-' then
+      news[t.channel] = news[t.channel] or {}
+      table.insert(news[t.channel], t.token)
+    end
+    if t.mode == 'x' then return end
+  end
+end
+
+-- The caller's ticket and ban, once what has run out is gone.
+local function load(name, id)
+  local found = redis.call('HMGET', name, 'head', 'queue', 'bans', 't' .. id, 'f' .. id)
+  key, queue, bans, news, changed = name, found[2] or '', found[3] or '', {}, false
+  last, stays, far, nearest, seen, held = 0, 0, 0, 0, 0, 0
+  if not found[1] then return false, false end
+  local a, b, c, d, e, f = match(found[1], '^1 (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+  if not a then error('HOLDFAST the record of this lock was written by another version of holdfast') end
+  last, stays = tonumber(a), tonumber(b)
+  if queue ~= '' or bans ~= '' then far, nearest, seen, held = tonumber(c), tonumber(d), tonumber(e), tonumber(f) end
+  if (now >= nearest or now < seen) and (queue ~= '' or bans ~= '') then
+    sweep()
+    promote(id)
+    found = redis.call('HMGET', name, 'head', 'queue', 'bans', 't' .. id, 'f' .. id)
+  end
+  return found[4], found[5]
+end
+
+-- A server whose memory is full refuses what grows, but lets a script finish that has removed something before. So leases
+-- live on, unless a ticket is added.
+local function save(field, value, added)
+  if not added or changed then redis.call('HDEL', key, queue == '' and 'queue' or '', bans == '' and 'bans' or '') end
+  local need = math.max(last, far) + DAY
+  local moves = need > stays
+  if moves then stays = need + HOUR end
+  local values = { 'head', string.format('1 %.0f %.0f %.0f %.0f %.0f %.0f', last, stays, far, nearest, now, held) }
+  local function set(name, text) values[#values + 1], values[#values + 2] = name, text end
+  if queue ~= '' then set('queue', queue) end
+  if changed and bans ~= '' then set('bans', bans) end
+  if field then set(field, value) end
+  redis.call('HSET', key, unpack(values))
+  if moves then redis.call('PEXPIREAT', key, text(stays / 1000)) end
+  for channel, tokens in pairs(news) do
+    redis.call('PUBLISH', channel, 'h ' .. table.concat(tokens, ',') .. '\\n' .. key)
+  end
+end
+
+local function answer(reply)
+  if changed then save() end
+  return reply
+end
+
+-- A live ticket's end only moves later.
+local function prolong(t, life)
+  if now + life > t.ends then t.ends, t.life = now + life, life end
+end
+
+local function ban(id, reason, message, life)
+  if not place(bans, id) then bans = bans .. id .. ' ' end
+  soon(now + life)
+  redis.call('HDEL', key, '')
+  redis.call('HSET', key, 'f' .. id, 'f ' .. text(now + life) .. ' ' .. text(life) .. ' ' .. reason .. ' ' .. message)
+  changed = true
+end
+`
