@@ -1,5 +1,6 @@
 /** The tasks of this process that wait for one cohort: how they come, how long they wait, and with what answer they go. */
-import type { Pursuit, Wanted } from './acquire.ts'
+import type { Pursuit } from './acquire.ts'
+import type { Wanted } from './attempt.ts'
 import { call } from './call.ts'
 import { holdsAlready } from './chain.ts'
 import type { Timer } from './clock.ts'

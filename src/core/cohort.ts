@@ -7,8 +7,10 @@
  * store there are few more passes and little more time; and news of waiters that are older than that time count as
  * "somebody waits", so the ticket is renewed first, whose answer tells. A ticket of its own is a cohort of one.
  */
-import { attemptOnce, leaveTicket, pursue } from './acquire.ts'
-import type { Grant, Pursuit, Refusal, Wanted } from './acquire.ts'
+import { pursue } from './acquire.ts'
+import type { Pursuit } from './acquire.ts'
+import { attemptOnce, leaveTicket } from './attempt.ts'
+import type { Grant, Refusal, Wanted } from './attempt.ts'
 import { createApplicants } from './applicants.ts'
 import type { Applicant, Waiting } from './applicants.ts'
 import { holdsAlready } from './chain.ts'

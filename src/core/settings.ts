@@ -1,7 +1,7 @@
 /** Options, checked at the boundary: what is wrong is refused here with a message that says what to write instead. */
 import { hostname } from 'node:os'
 import type { StoreTraits } from '../store/contract.ts'
-import type { Wanted } from './acquire.ts'
+import type { Wanted } from './attempt.ts'
 import { milliseconds } from './duration.ts'
 import { ConfigurationError, UnsupportedError } from './errors.ts'
 import { normalKey } from './key.ts'
