@@ -236,13 +236,20 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     if (lost !== undefined) {
       orphans.delete(open)
       for (const other of orphans.values()) if (other === lost) return 'lost'
-      await leaveTicket(core, lost)
+      await leave(lost)
       return 'lost'
     }
     risk.held(open.key, heldMs, cohort.wanted.ttlMs)
     cohort.running.delete(open)
     const left = advance(cohort)
     return report(open, left === null ? 'released' : await left, heldMs)
+  }
+
+  /** Even if nobody waits for the answer, close() does: a connection must not end before its last leave is out. */
+  function leave(ticket: HeldTicket): ReturnType<typeof leaveTicket> {
+    const leaving = leaveTicket(core, ticket)
+    core.background.run(leaving)
+    return leaving
   }
 
   function report(open: OpenLease, result: ReleaseResult, heldMs: number): ReleaseResult {
@@ -263,7 +270,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     if (cohort.ticket === ticket) cohort.ticket = null
     ticket.state = 'left'
     renewer.unwatch(ticket)
-    const outcome = await leaveTicket(core, ticket)
+    const outcome = await leave(ticket)
     if (!outcome.ok) return 'unconfirmed'
     return outcome.value.was === 'held' ? 'released' : 'lost'
   }

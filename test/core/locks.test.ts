@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ClosedError, createLocks, LeaseLostError, WaitTimeoutError } from '../../src/index.ts'
-import type { LockEvent } from '../../src/index.ts'
+import type { LockEvent, Store } from '../../src/index.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
 import { createTestLocks } from '../../src/testing.ts'
 
@@ -126,6 +126,29 @@ for (const fair of ['strict', 'cohort'] as const) {
     })
   })
 }
+
+test('close waits for the answer to a release that nobody waits for', async () => {
+  const memory = memoryStore()
+  let answered = false
+  const slow: Store = {
+    ...memory,
+    async leave(request, io) {
+      await pause(30)
+      const reply = await memory.leave(request, io)
+      answered = true
+      return reply
+    },
+    async close() {
+      expect(answered).toBe(true)
+      await memory.close()
+    },
+  }
+  const locks = createLocks(slow)
+  const lease = await locks.acquire('k')
+  void lease.release()
+  await locks.close()
+  expect(answered).toBe(true)
+})
 
 describe('a lease knows that it is dead without asking', () => {
   test('its signal aborts before the ttl is over when the store has gone', async () => {
