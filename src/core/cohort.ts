@@ -213,7 +213,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
           open.lose(reason, reason === 'revoked' ? `it was revoked (${message})` : message)
         }
         // Lost between two tasks, while the store was asked who waits: no task will leave for it.
-        if (opens.length === 0) core.background.run(leaveTicket(core, ticket))
+        if (opens.length === 0) void leave(ticket)
         void advance(cohort)
       },
       suspect: cause => each(({ token }) => events.emit({ type: 'suspect', key, token, leftMs: ticket.validUntil - clock.now(), cause })),
