@@ -124,11 +124,20 @@ export const MUTANTS: readonly Mutant[] = [
   { name: 'a release forbids nothing to a request under way', patches: [{ find: 'ticket.unanswered ? FORBID_MS : 0', replace: '0' }] },
   {
     name: 'a loss forgets minHold',
-    patches: [{ find: 'await leaveTicket(core, lost)', replace: 'await leaveTicket(core, { ...lost, keepUntil: 0 })' }],
+    patches: [{ find: 'await leave(lost)', replace: 'await leave({ ...lost, keepUntil: 0 })' }],
   },
   {
     name: 'a ticket lost between two tasks is not left',
     patches: [{ find: 'if (opens.length === 0) core.background.run(leaveTicket(core, ticket))', replace: '' }],
+  },
+  {
+    name: 'a task whose wait is over stands in line until it knows who was in its way',
+    patches: [
+      {
+        find: 'line.queue.delete(applicant)\n    if (line.queue.size === 0) emptied(line)\n    const holders',
+        replace: 'line.queue.delete(applicant)\n    const holders',
+      },
+    ],
   },
   { name: 'a cohort is forgotten by its name alone', patches: [{ find: 'if (cohorts.get(cohort.name) !== cohort) return', replace: '' }] },
   {

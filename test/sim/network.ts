@@ -27,6 +27,8 @@ export interface Weather {
   readonly hang: number
   /** One answer of a batch is missing. */
   readonly unknown: number
+  /** An inspect that nobody answers: it is for people, and nothing else may depend on it. */
+  readonly loseInspect: number
   readonly losePush: number
   readonly repeatPush: number
 }
@@ -49,12 +51,15 @@ export interface Network {
   tickets(key: string): readonly TicketView[]
   cut(process: Process): void
   heal(process: Process): void
+  closing(process: Process): void
   down(): void
   up(): void
   /** From now on: `calm` for none of it. */
   weather(next: Weather): void
   /** Ids that a process has entered and never left, though something of them may stand in the store. */
   owing(process: Process): readonly string[]
+  /** Those of them that wait, for all that it knows. */
+  waiting(process: Process): readonly string[]
   /** At the end of all: nobody holds the key and nobody waits. */
   mustBeEmpty(key: string): Promise<void>
 }
@@ -64,6 +69,8 @@ interface Link {
   cut: boolean
   readonly stuck: (() => void)[]
   listener: StoreListener | null
+  /** Its locks were told to close: nobody of it waits any more. */
+  closing: boolean
   closed: boolean
   /** Enters that the core waits for, by id; the value is the instant of their deadline. */
   readonly entering: Map<string, number>
@@ -192,7 +199,7 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
   }
 
   function connect(process: Process): Store {
-    const link: Link = { process, cut: false, stuck: [], listener: null, closed: false, entering: new Map(), owing: new Map(), told: new Set() }
+    const link: Link = { process, cut: false, stuck: [], listener: null, closing: false, closed: false, entering: new Map(), owing: new Map(), told: new Set() }
     links.set(process, link)
 
     function refuseTwo(verb: string, id: string): void {
@@ -205,7 +212,7 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
       traits: inner.traits,
       async enter(asked, io) {
         const what = `${process.name} enter ${asked.key} ${asked.id}${asked.token === undefined ? '' : ' again'}`
-        if (link.closed) world.fail(`${process.name} has closed, and still enters "${asked.key}"`)
+        if (link.closing) world.fail(`${process.name} is closing, and still enters "${asked.key}"`)
         refuseTwo('enter', asked.id)
         link.entering.set(asked.id, world.now + io.timeoutMs / process.rate)
         try {
@@ -261,7 +268,11 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
           }
         })
       },
-      inspect: (key, io) => call(link, `${process.name} inspect ${key}`, io, () => inner.inspect(key, io)),
+      async inspect(key, io) {
+        if (!chance.of(weather.loseInspect)) return call(link, `${process.name} inspect ${key}`, io, () => inner.inspect(key, io))
+        await process.sleep(io.timeoutMs)
+        throw new modules.StoreUnavailableError(`no answer within ${io.timeoutMs} ms`, { ambiguous: true })
+      },
       async *list(prefix, io) {
         yield* inner.list(prefix, io)
       },
@@ -319,6 +330,10 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
       for (const task of link.stuck.splice(0)) world.after(latency(), task)
       tellGap(link)
     },
+    closing(process) {
+      linkOf(process).closing = true
+      world.note(`${process.name} closes`)
+    },
     down() {
       isDown = true
       world.note('the store stops')
@@ -331,6 +346,10 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
     },
     weather(next) {
       weather = next
+    },
+    waiting(process) {
+      const { owing, entering, told } = linkOf(process)
+      return [...owing].filter(([id, { waits, unanswered }]) => waits > 0 && unanswered === 0 && !told.has(waits) && !entering.has(id)).map(([id]) => id)
     },
     owing: process => [...linkOf(process).owing].filter(([, { unanswered, present }]) => present || unanswered > 0).map(([id]) => id),
     async mustBeEmpty(key) {

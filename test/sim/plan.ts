@@ -42,6 +42,7 @@ export const FINE: Weather = {
   repeat: 0,
   hang: 0,
   unknown: 0,
+  loseInspect: 0,
   losePush: 0,
   repeatPush: 0,
 }
@@ -103,6 +104,15 @@ function stormy(chance: Chance): Weather {
   const some = (most: number): number => (chance.of(0.4) ? 0 : chance.between(0, most))
   return {
     ...{ leastMs: 0.1, mostMs: chance.spread(1, 20), slow: some(0.15), slowMs: chance.spread(50, 20_000) },
-    ...{ loseRequest: some(0.08), loseReply: some(0.08), repeat: some(0.1), hang: some(0.02), unknown: some(0.1), losePush: some(0.3), repeatPush: some(0.3) },
+    ...{
+      loseRequest: some(0.08),
+      loseReply: some(0.08),
+      repeat: some(0.1),
+      hang: some(0.02),
+      unknown: some(0.1),
+      loseInspect: some(0.8),
+      losePush: some(0.3),
+      repeatPush: some(0.3),
+    },
   }
 }

@@ -100,11 +100,17 @@ async function play(world: World, plan: Plan, modules: Modules): Promise<Readonl
         process.kill()
         hire()
       } else if (what < 0.96 && candidates.length > 1 && !victim.closedEarly) {
-        world.note(`${process.name} closes`)
-        void victim.close(chance.pick([0, plan.holdMs, 10_000]))
+        void closeEarly(victim)
         hire()
       }
     })
+  }
+
+  async function closeEarly(member: Member): Promise<void> {
+    const { process } = member
+    network.closing(process)
+    await member.close(chance.pick([0, plan.holdMs, 10_000]))
+    for (const id of network.waiting(process)) world.fail(`${process.name} has closed, and still waits with ${id}`)
   }
 
   await world.run(plan.faultsUntilMs)
@@ -151,17 +157,26 @@ async function play(world: World, plan: Plan, modules: Modules): Promise<Readonl
   async function newcomer(): Promise<void> {
     if (world.violation !== null) return
     const { process, locks } = join('newcomer', 1_000)
+    /** An operator's word may come late, and hit him. */
+    async function take(key: string): Promise<void> {
+      try {
+        const lease = await locks.acquire(key, { wait: Infinity })
+        oracle.began(process, lease, { mode: 'exclusive', limit: null, ttlMs: 1_000, maxHoldMs: Infinity, minHoldMs: 0, autoRenew: true })
+        oracle.ended(lease)
+        await lease.release()
+      } catch (error) {
+        if (!(error instanceof Error) || error.name !== 'LeaseLostError') throw error
+        await take(key)
+      }
+    }
     for (const name of keys) {
       const others = (): readonly number[] => network.tickets(name).flatMap(({ holder, leftMs }) => (holder === process.name ? [] : [leftMs]))
       const since = world.now
       let done = false
-      const taking = locks.acquire(name, { wait: Infinity }).then(async lease => {
-        done = true
-        oracle.began(process, lease, { mode: 'exclusive', limit: null, ttlMs: 1_000, maxHoldMs: Infinity, minHoldMs: 0, autoRenew: true })
-        await lease.release()
-        oracle.ended(lease)
-      })
-      taking.catch((error: unknown) => world.fail(`the newcomer did not get "${name}": ${String(error)}`))
+      take(name).then(
+        () => (done = true),
+        (error: unknown) => world.fail(`the newcomer did not get "${name}": ${String(error)}`),
+      )
       // What the dead had sent may still come through, and lengthen what they have left.
       do await world.run(world.now + Math.max(0, ...others()) + HEARTBEAT_MS + 1_000, () => done)
       while (!done && others().length > 0 && world.now < since + FORGOTTEN_MS && world.violation === null)
@@ -177,7 +192,10 @@ async function play(world: World, plan: Plan, modules: Modules): Promise<Readonl
   /** All close; what the living held is gone at once, what the dead held when its time is over. */
   async function leaveAll(): Promise<void> {
     if (world.violation !== null) return
-    const ends = living().map(member => member.close(10_000))
+    const ends = living().map(member => {
+      network.closing(member.process)
+      return member.close(10_000)
+    })
     let closed = false
     void Promise.all(ends).then(() => (closed = true))
     await world.run(world.now + SETTLE_MS, () => closed)
