@@ -11,6 +11,8 @@ import type { Store } from '../../src/store/contract.ts'
 
 export interface Way {
   readonly name: string
+  /** With this one the whole suite is run; with the others what concerns the store itself, since the locks above it see no difference. */
+  readonly whole: boolean
   /** Of `scripts/stores`. */
   readonly store: string
   open(url: string, namespace: string): Promise<Store>
@@ -24,8 +26,8 @@ async function warm(store: Store): Promise<Store> {
   return store
 }
 
-function byAddress(name: string, options: RedisStoreOptions = {}, store = 'redis'): Way {
-  return { name, store, open: async (url, namespace) => warm(redisStore(url, { ...options, namespace })) }
+function byAddress(name: string, options: RedisStoreOptions = {}, store = 'redis', whole = true): Way {
+  return { name, store, whole, open: async (url, namespace) => warm(redisStore(url, { ...options, namespace })) }
 }
 
 /** A client of the user's: holdfast does not close it, so the store's close does it here. */
@@ -33,6 +35,7 @@ function byClient(name: string, make: (url: string) => Promise<{ readonly client
   return {
     name,
     store,
+    whole: false,
     async open(url, namespace) {
       const { client, end } = await make(url)
       const inner = await warm(redisStore(client, { namespace }))
@@ -87,9 +90,9 @@ export const WAYS: readonly Way[] = [
   }),
   byAddress('Valkey', {}, 'valkey'),
   byAddress('Sentinel', {}, 'sentinel'),
-  byAddress('Sentinel, by redis', { package: 'redis' }, 'sentinel'),
+  byAddress('Sentinel, by redis', { package: 'redis' }, 'sentinel', false),
   byAddress('a cluster', {}, 'cluster'),
-  byAddress('a cluster, by redis', { package: 'redis' }, 'cluster'),
+  byAddress('a cluster, by redis', { package: 'redis' }, 'cluster', false),
   byClient(
     'a cluster client of ioredis of the user',
     async url => {
@@ -110,6 +113,7 @@ export const WAYS: readonly Way[] = [
   {
     name: 'TLS with a password',
     store: 'redis-tls',
+    whole: true,
     open: async (url, namespace) => warm(redisStore(url, { namespace, tls: { ca: readFileSync(process.env['HOLDFAST_TEST_REDIS_TLS_CA'] ?? '') } })),
   },
 ]
