@@ -170,7 +170,7 @@ function forNobody(): string {
   const copy = join(directory, 'nobody')
   if (existsSync(copy)) return copy
   mkdirSync(join(copy, 'test', 'fixtures', 'sqlite'), { recursive: true })
-  for (const part of ['dist', 'node_modules/@photostructure', 'package.json', 'test/fixtures/sqlite'])
+  for (const part of ['dist', 'node_modules/@photostructure', 'node_modules/node-gyp-build', 'package.json', 'test/fixtures/sqlite'])
     cpSync(join(root, part), join(copy, part), { recursive: true })
   chmodSync(directory, 0o755)
   return copy
