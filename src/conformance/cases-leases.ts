@@ -177,8 +177,14 @@ export function leaseCases(fair: Fair): Group {
 
     test('closing waits for the tasks that run, then tells them that it is over', [], async scene => {
       const [here, there] = [await scene.locks({ fair }), await scene.locks({ fair })]
-      const quick = here.run('quick', () => wait(scene.times.tinyMs))
+      let begin = (): void => {}
+      const begun = new Promise<void>(resolve => (begin = resolve))
+      const quick = here.run('quick', () => {
+        begin()
+        return wait(scene.times.tinyMs)
+      })
       const slow = await here.acquire(KEY)
+      await begun
       await here.close({ drain: scene.times.shortMs })
       await quick
       assert.equal((await aborted(scene, slow)).reason, 'closed')

@@ -275,7 +275,7 @@ export function lockCases(fair: Fair): Group {
       await Promise.all(Array.from({ length: 9 }, (_, index) => turn([here, there], index).runAll(turn(orders, index), () => pass(1))))
       assert.equal(seen.most, 1)
       const lease = await there.acquire('b')
-      await assert.rejects(here.acquireAll(['a', 'b', 'c'], { wait: scene.times.tinyMs }), WaitTimeoutError)
+      await assert.rejects(here.acquireAll(['a', 'b', 'c'], { wait: scene.times.shortMs }), WaitTimeoutError)
       for (const key of ['a', 'c']) await until(scene, `${key} is free`, async () => (await there.inspect(key)) === null)
       await lease.release()
     })
