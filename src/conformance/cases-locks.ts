@@ -151,7 +151,7 @@ export function lockCases(fair: Fair): Group {
     test('a lock is not reentrant: who waits for itself is told so', [], async scene => {
       const locks = await scene.locks({ fair })
       await locks.run(KEY, async () => {
-        await assert.rejects(locks.acquire(KEY, { wait: scene.times.tinyMs }), error => error instanceof WaitTimeoutError && error.own)
+        await assert.rejects(locks.acquire(KEY, { wait: 4 * scene.times.shortMs }), error => error instanceof WaitTimeoutError && error.own)
       })
       assert.equal(await locks.inspect(KEY), null)
     })
@@ -275,7 +275,7 @@ export function lockCases(fair: Fair): Group {
       await Promise.all(Array.from({ length: 9 }, (_, index) => turn([here, there], index).runAll(turn(orders, index), () => pass(1))))
       assert.equal(seen.most, 1)
       const lease = await there.acquire('b')
-      await assert.rejects(here.acquireAll(['a', 'b', 'c'], { wait: scene.times.shortMs }), WaitTimeoutError)
+      await assert.rejects(here.acquireAll(['a', 'b', 'c'], { wait: 4 * scene.times.shortMs }), WaitTimeoutError)
       for (const key of ['a', 'c']) await until(scene, `${key} is free`, async () => (await there.inspect(key)) === null)
       await lease.release()
     })
