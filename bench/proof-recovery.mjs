@@ -3,7 +3,7 @@
 //   npm run proof:recovery [-- --store URL --rounds 20 --ttl 1000]
 //
 // A holder is killed (-9) at a moment of chance: the next in the queue holds within ttl + 200 ms. A waiter is killed at a moment of
-// chance, and the holder in front of it releases: the one behind it holds within the 5 s that a waiter's ticket lives, + 200 ms.
+// chance, and the holder in front of it releases: the one behind it holds within 5 s, the wake-up included.
 // Rounds have keys of their own on one store, so several run at once: that can only make the figures worse.
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -13,7 +13,7 @@ import { hostNow, judge, onStore, quantile, start, tell, told } from './proving.
 
 /** Between the end of a dead ticket and the next grant: the news of it, and a turn of a busy machine. */
 const ALLOWED_MS = 200
-const WAITER_TTL_MS = 5_000
+const WAITER_COSTS_MS = 5_000
 const AT_ONCE = 5
 /** Processes die at any moment of their lease, so each round waits between this and this before it kills. */
 const ALIVE_MS = [100, 1_800]
@@ -36,14 +36,9 @@ async function main() {
     const waiters = await inParallel(rounds, round => killWaiter(locks, store, `proof:waiter:${process.pid}:${round}`, ttlMs))
     print('waiter killed: the next holds after', waiters)
     await locks.close()
-    const late = waiters.filter(ms => ms > WAITER_TTL_MS)
-    console.log(`rounds in which a killed waiter cost more than ${WAITER_TTL_MS} ms: ${late.length}`)
     judge([
       [`a killed holder frees the lock within ttl + ${ALLOWED_MS} ms in all of ${holders.length} rounds`, holders.every(ms => ms <= ttlMs + ALLOWED_MS)],
-      [
-        `a killed waiter delays nobody by more than ${WAITER_TTL_MS} + ${ALLOWED_MS} ms in all of ${waiters.length} rounds`,
-        waiters.every(ms => ms <= WAITER_TTL_MS + ALLOWED_MS),
-      ],
+      [`a killed waiter delays nobody by more than ${WAITER_COSTS_MS} ms in all of ${waiters.length} rounds`, waiters.every(ms => ms <= WAITER_COSTS_MS)],
     ])
   })
 }
