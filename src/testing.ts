@@ -3,6 +3,7 @@
  *
  * They are the real locks over the memory store, so what a test meets here is what production does.
  */
+import { EVENT_TYPES } from './core/events.ts'
 import { OpenLease } from './core/lease.ts'
 import { createManualClock } from './core/manual-clock.ts'
 import type { Duration } from './core/duration.ts'
@@ -28,20 +29,6 @@ export interface TestLocks {
   readonly events: LockEvent[]
 }
 
-const TYPES: readonly LockEvent['type'][] = [
-  'waiting',
-  'acquired',
-  'timed-out',
-  'renewed',
-  'suspect',
-  'released',
-  'lost',
-  'revoked',
-  'store-error',
-  'stalled',
-  'ttl-at-risk',
-]
-
 export function createTestLocks(options: LocksOptions = {}): TestLocks {
   const clock = createManualClock()
   let failure: Error | null = null
@@ -51,7 +38,7 @@ export function createTestLocks(options: LocksOptions = {}): TestLocks {
     options,
   )
   const events: LockEvent[] = []
-  for (const type of TYPES) locks.on(type, event => events.push(event))
+  for (const type of EVENT_TYPES) locks.on(type, event => events.push(event))
   return {
     locks,
     clock: { now: clock.now, advance: clock.advance },

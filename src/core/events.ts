@@ -15,7 +15,8 @@ export interface Events {
   all(listener: (event: LockEvent) => void): () => void
 }
 
-const TYPES = [
+/** All there are. */
+export const EVENT_TYPES = [
   'waiting',
   'acquired',
   'timed-out',
@@ -30,7 +31,7 @@ const TYPES = [
   'stalled',
   'ttl-at-risk',
 ] as const
-const channels = new Map(TYPES.map(type => [type, channel(`holdfast:${type}`)]))
+const channels = new Map(EVENT_TYPES.map(type => [type, channel(`holdfast:${type}`)]))
 
 /** To those who subscribed to the process's diagnostics channels. */
 export function publish(event: LockEvent): void {
