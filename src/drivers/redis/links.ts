@@ -165,11 +165,22 @@ function ioredisLink(client: Ioredis): Link {
   }
 }
 
-/** ioredis writes to the socket once for each command; held back to the end of the turn, what many tasks send goes out as one. */
+/** Streams that have written in this turn of the event loop. */
+const busy = new WeakSet<Stream>()
+
+/**
+ * ioredis writes to the socket once for each command. The first of a turn goes out at once, since a single task waits for
+ * it; what others send in the same turn is held back to its end and goes out as one.
+ */
 function together(stream: Stream | undefined): void {
   if (stream === undefined || stream.writableCorked > 0) return
-  stream.cork()
-  process.nextTick(() => stream.uncork())
+  if (busy.has(stream)) {
+    stream.cork()
+    process.nextTick(() => stream.uncork())
+    return
+  }
+  busy.add(stream)
+  process.nextTick(() => busy.delete(stream))
 }
 
 async function ioredisTwin(of: object, timeoutMs: number): Promise<Twin> {
