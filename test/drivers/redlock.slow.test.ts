@@ -301,6 +301,22 @@ describe('redlock', () => {
     expect((await five.directly().inspect(KEY, IO))?.holders.map(({ holder }) => holder)).toEqual(['A'])
   })
 
+  test('while a late node still shows an earlier grant, the token told is that of the latest, and a revoke by that token finds it', async () => {
+    const three = await nodesOf(3)
+    const [late] = three.nodes
+    const store = three.store({ nodeTimeout: 200 })
+    const earlier = tokenOf(await store.enter(request('A'), IO))
+    await wait(50)
+    late?.proxy.set({ toServer: { hold: true } })
+    await store.leave({ key: KEY, id: 'A', keepMs: 0, forbidMs: 0 }, IO)
+    const latest = tokenOf(await store.enter(request('A'), IO))
+    expect(latest).toBeGreaterThan(earlier)
+    const other = three.directly()
+    expect(await other.enter(request('B'), IO)).toMatchObject({ status: 'refused', holders: [{ holder: 'A', token: latest }] })
+    expect(await other.inspect(KEY, IO)).toMatchObject({ token: latest })
+    expect(await other.revoke(KEY, { tickets: latest, reason: 'by an operator', now: true }, IO)).toBe(1)
+  })
+
   test('with a majority hung the signal aborts before the ttl is over, 20 of 20', async () => {
     const five = await nodesOf(5)
     const ttlMs = 400

@@ -86,15 +86,16 @@ export function seen(answer: unknown): Part | null {
 
 /**
  * The ticket that holds, judged from the nodes that answered: the one with most parts, if those that did not answer could
- * make it a majority, and if one part at least was committed. It lives until fewer than a majority of its parts do.
+ * make it a majority, and if one part at least was committed. Its token is the greatest: a node that is late may still show an
+ * earlier grant. It lives until fewer than a majority of its parts do.
  */
 export function holderOf(parts: readonly Part[], count: { readonly unanswered: number; readonly majority: number }): Part | null {
   const byId = grouped(parts)
   const [most] = [...byId.values()].toSorted((a, b) => b.length - a.length)
-  const committed = most?.find(({ token }) => token > 0)
-  if (most === undefined || committed === undefined || most.length + count.unanswered < count.majority) return null
+  const latest = most?.toSorted((a, b) => b.token - a.token)[0]
+  if (most === undefined || latest === undefined || latest.token === 0 || most.length + count.unanswered < count.majority) return null
   const lives = most.map(({ leftMs }) => leftMs).toSorted((a, b) => b - a)
-  return { ...committed, leftMs: lives[Math.min(count.majority, lives.length) - 1] ?? committed.leftMs }
+  return { ...latest, leftMs: lives[Math.min(count.majority, lives.length) - 1] ?? latest.leftMs }
 }
 
 export function viewOf(key: string, holder: Part): LockView {
