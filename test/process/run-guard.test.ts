@@ -79,16 +79,14 @@ async function strike(signal: 'SIGKILL' | 'SIGSTOP', { running, pids }: Round, s
 interface Found {
   readonly left: readonly number[]
   readonly ran: boolean
-  /** It had to be let go on, so that the contender could come in. */
+  /** It had to be killed, so that the contender could come in. */
   readonly freed: boolean
 }
 
 /** What the contender finds alive in the moment in which the lock is its own. */
 async function survivors(locks: Locks, { key, pids, running }: Round): Promise<Found> {
   let freed = false
-  const freeing = setTimeout(() => {
-    freed = running.child.kill('SIGTERM') && running.child.kill('SIGCONT')
-  }, STUCK_MS)
+  const freeing = setTimeout(() => (freed = running.child.kill('SIGKILL')), STUCK_MS)
   const lease = await locks.acquire(key, { wait: '60s' })
   const found = { left: alive(key), ran: numbersIn(pids) !== undefined, freed }
   clearTimeout(freeing)
