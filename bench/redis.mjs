@@ -202,8 +202,8 @@ async function worker({ url, key, tasks, fair, client, ms }) {
   const locks = await holdfast(url, { client, fair })
   const counts = Array.from({ length: tasks }, () => 0)
   const waits = []
-  const stall = stallWatch()
   await locks.run(`${key}:warm`, nothing)
+  const stall = stallWatch()
   process.send('ready')
   await once(process, 'message')
   const startedAt = performance.now() + 500

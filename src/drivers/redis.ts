@@ -15,7 +15,7 @@ import { connect } from './redis/clients.ts'
 import type { ClientPackage, RedisTls, SentinelLogin } from './redis/address.ts'
 import type { RedisLike } from './redis/links.ts'
 import { createSubscriber } from './redis/push.ts'
-import { cellOf, enterArguments, entryOf, lockOf, micros, newsOf, renewalsOf, wasOf } from './redis/records.ts'
+import { cellOf, enterArguments, entryOf, leaveOf, lockOf, micros, newsOf, renewalsOf } from './redis/records.ts'
 import { ENTER, LEAVE, LOOK, RENEW, REVOKE } from './redis/scripts.ts'
 
 export type { ClientPackage, RedisTls, SentinelLogin } from './redis/address.ts'
@@ -56,18 +56,21 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
   /** A client of the user's may put something before every key; the server's scripts see it. */
   const keyOf = (name: string): string => name.slice(connection.keyPrefix.length + base.length)
 
-  const subscriber = createSubscriber(connection, channel, {
-    message(text) {
+  const told = {
+    message(text: string): void {
       const news = newsOf(text)
       for (const listener of news === null ? [] : listeners) {
         if (news !== null && 'tokens' in news) listener.holds(keyOf(news.name), news.tokens)
         else if (news !== null) listener.revoked(keyOf(news.name), news.token, news.reason)
       }
     },
-    gap() {
+    gap(): void {
       for (const listener of listeners) listener.gap()
     },
-  })
+  }
+  const subscriber = createSubscriber(connection, channel, told)
+  /** '-': nobody would hear it. */
+  const ownChannel = (): string => (subscriber.started ? channel : '-')
 
   const traits: StoreTraits = {
     name: 'redis',
@@ -97,7 +100,7 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
   return {
     traits,
     async enter(request, io) {
-      return entryOf(await connection.run(ENTER, [nameOf(request.key)], enterArguments(request, subscriber.started ? channel : '-'), io))
+      return entryOf(await connection.run(ENTER, [nameOf(request.key)], enterArguments(request, ownChannel()), io))
     },
     async renew(renewals, io) {
       if (renewals.length === 0) return []
@@ -109,7 +112,16 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
       )
     },
     async leave({ key, id, keepMs, forbidMs }, io) {
-      return { was: wasOf(await connection.run(LEAVE, [nameOf(key)], [cellOf(id), micros(keepMs), micros(forbidMs)], io)) }
+      try {
+        const args = [cellOf(id), micros(keepMs), micros(forbidMs), ownChannel()]
+        const { was, holds } = leaveOf(await connection.run(LEAVE, [nameOf(key)], args, io))
+        if (holds.length > 0) for (const listener of listeners) listener.holds(key, holds)
+        return { was }
+      } catch (cause) {
+        // The answer that is lost may have named who holds now.
+        told.gap()
+        throw cause
+      }
     },
     async listen(listener) {
       await subscriber.start()

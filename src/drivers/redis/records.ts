@@ -69,8 +69,11 @@ export function renewalsOf(answer: string): readonly Renewal[] {
   })
 }
 
-export function wasOf(answer: string): Was {
-  return answer === 'held' || answer === 'waiting' || answer === 'absent' ? answer : strange(answer)
+/** holds: the tokens of the caller's own tickets that hold from now on. */
+export function leaveOf(answer: string): { readonly was: Was; readonly holds: readonly number[] } {
+  const [was, tokens] = answer.split(' ', 2)
+  if (was !== 'held' && was !== 'waiting' && was !== 'absent') return strange(answer)
+  return { was, holds: tokens === undefined ? [] : tokens.split(',').map(whole) }
 }
 
 /** null: nothing is held and nobody waits. */

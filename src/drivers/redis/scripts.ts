@@ -155,7 +155,10 @@ end
 return table.concat(lines, '\\n')
 `)
 
-/** ARGV: id, how long to keep it, how long to forbid it. */
+/**
+ * ARGV: id, how long to keep it, how long to forbid it, the caller's own channel or '-'. The answer names those of the caller's
+ * own who hold now: a push to itself would cost the server and the caller more than the leave.
+ */
 export const LEAVE = script(`${NOW}
 local state = redis.call('HMGET', KEYS[1], 'head', 'queue', 'bans', 't' .. ARGV[1])
 local queue = state[2]
@@ -171,7 +174,9 @@ if queue and string.sub(queue, 1, 23) == ARGV[1] .. ' ' and not state[3] and ARG
     if before then
       redis.call('HDEL', KEYS[1], 't' .. ARGV[1])
       redis.call('HSET', KEYS[1], 'queue', string.sub(queue, 24), heir, before .. string.format('%.0f', now) .. behind)
-      if channel ~= '-' then redis.call('PUBLISH', channel, 'h ' .. token .. '\\n' .. KEYS[1]) end
+      if channel == '-' then return 'held' end
+      if channel == ARGV[4] then return 'held ' .. token end
+      redis.call('PUBLISH', channel, 'h ' .. token .. '\\n' .. KEYS[1])
       return 'held'
     end
   end
@@ -194,7 +199,9 @@ else
   promote(id)
 end
 changed = true
-return answer(holds and 'held' or 'waiting')
+local own = news[ARGV[4]]
+news[ARGV[4]] = nil
+return answer((holds and 'held' or 'waiting') .. (own and ' ' .. table.concat(own, ',') or ''))
 `)
 
 /** ARGV: 'holders', 'all' or a token; reason; '1' to take held ones too; how long an id stays forbidden at least. */
