@@ -9,7 +9,8 @@
 // The server is one of its own, started from redis-server on the PATH, or that of HOLDFAST_TEST_REDIS_URL with --shared. Raw
 // and holdfast take turns in short rounds; the median of the rounds' ratios is printed. Commands and pushes are counted by
 // the server (INFO commandstats), apart from those inside scripts. An idle process tells how long this machine itself stalls,
-// and `ring` what the machine and the client allow at best: two processes that hand one message to and fro, 1 ms inside.
+// and `bare` what machine and client allow a queue in Redis at all: the same work on a list and a push, in ioredis, which
+// renews nothing, forgets nobody that is dead, and would not survive a lost message.
 import { fork, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -27,8 +28,7 @@ const BETWEEN_MS = 10
 const RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 const GOALS = { solo: 0.95, spread: 0.95 }
 
-if (process.argv[2] === 'ring') await ring(JSON.parse(process.argv[3]))
-else if (process.argv[2] === 'worker') await worker(JSON.parse(process.argv[3]))
+if (process.argv[2] === 'worker') await worker(JSON.parse(process.argv[3]))
 else if (process.argv[2] === 'idle') await idle()
 else await main()
 
@@ -50,10 +50,7 @@ async function main() {
     for (const name of ['solo', 'spread'].filter(each => only.includes(each))) await againstRaw(name, server.url, settings)
     if (only.includes('crowd')) await crowd(server.url, settings)
     if (only.includes('queue')) {
-      for (const tasks of [16, 64]) {
-        await bestPossible(server.url, settings)
-        for (const fair of ['strict', 'cohort']) await queue(server.url, { ...settings, tasks, fair })
-      }
+      for (const tasks of [16, 64]) await queues(server.url, { ...settings, tasks })
     }
     control.send('report')
     const [stalledMs] = await once(control, 'message')
@@ -133,40 +130,25 @@ async function crowd(url, { ms, client }) {
   raw.close()
 }
 
-async function bestPossible(url, { ms }) {
-  const ends = [
-    ['one', 'two'],
-    ['two', 'one'],
-  ].map(([me, other]) => fork(SELF, ['ring', JSON.stringify({ url, me, other, ms })]))
-  await Promise.all(ends.map(child => once(child, 'message')))
-  const counts = Promise.all(ends.map(child => once(child, 'message')))
-  ends[0].send('start')
-  const sections = (await counts).reduce((sum, [count]) => sum + count, 0)
-  console.log(`${'ring'.padEnd(19)} ${Math.round((sections * 1_000) / ms)}/s   the best that two processes could do just now`)
-}
-
-async function ring({ url, me, other, ms }) {
-  const { Redis } = await import('ioredis')
-  const [commands, ear] = [new Redis(url), new Redis(url)]
-  const sha = await commands.script('LOAD', "redis.call('PUBLISH', ARGV[1], '') return 1")
-  let count = 0
-  let until = Infinity
-  const pass = async () => {
-    until = Math.min(until, performance.now() + ms)
-    await sleep(INSIDE_MS)
-    if (performance.now() >= until) return
-    count += 1
-    await commands.evalsha(sha, 0, `ring:${other}`)
+/** In turn, so that all meet the same machine; of each way the round with the median rate is printed. */
+async function queues(url, { rounds, ...settings }) {
+  const rows = new Map(['bare', 'strict', 'cohort'].map(fair => [fair, []]))
+  for (let round = 0; round < Math.min(rounds, 3); round += 1) {
+    for (const [fair, figures] of rows) figures.push(await queue(url, { ...settings, fair }))
   }
-  ear.on('message', () => void pass())
-  await ear.subscribe(`ring:${me}`)
-  process.send('ready')
-  process.once('message', () => void pass())
-  while (performance.now() < until) await sleep(50)
-  process.send(count)
-  commands.disconnect()
-  ear.disconnect()
-  process.disconnect()
+  const middle = figures => figures.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(figures.length / 2)]
+  const bare = middle(rows.get('bare')).perSecond
+  for (const [fair, figures] of rows) {
+    const { perSecond, waits, mostToFewest, commands, pushes, stalledMs } = middle(figures)
+    const columns = [
+      `${Math.round(perSecond)}/s (${figures.map(figure => Math.round(figure.perSecond)).join(' ')}), ${(perSecond / bare).toFixed(2)} of bare`,
+      `wait p50 ${at(waits, 0.5)} p99 ${at(waits, 0.99)} max ${at(waits, 1)} ms`,
+      `most : fewest ${mostToFewest.toFixed(2)}`,
+      `${commands.toFixed(2)} commands, ${pushes.toFixed(2)} pushes a section`,
+      `stall ${stalledMs.toFixed(1)} ms`,
+    ]
+    console.log(`${`queue 2x${settings.tasks}`.padEnd(11)} ${fair.padEnd(7)} ${columns.join('   ')}`)
+  }
 }
 
 async function queue(url, { ms, tasks, fair, client }) {
@@ -187,19 +169,19 @@ async function queue(url, { ms, tasks, fair, client }) {
   const waits = results.flatMap(report => report.waits).toSorted((a, b) => a - b)
   const perSecond = (waits.length * 1_000) / ms
   const counted = (perSecond * countedMs) / 1_000
-  const figures = [
-    `${Math.round(perSecond)}/s`,
-    `wait p50 ${at(waits, 0.5)} p99 ${at(waits, 0.99)} max ${at(waits, 1)} ms`,
-    `most : fewest ${(Math.max(...counts) / Math.min(...counts)).toFixed(2)}`,
-    `${(commands / counted).toFixed(2)} commands, ${(pushes / counted).toFixed(2)} pushes a section`,
-    `stall ${Math.max(...results.map(report => report.stalledMs)).toFixed(1)} ms`,
-  ]
-  console.log(`${`queue 2x${tasks}`.padEnd(11)} ${fair.padEnd(7)} ${figures.join('   ')}`)
   await locks.close()
+  return {
+    perSecond,
+    waits,
+    mostToFewest: Math.max(...counts) / Math.min(...counts),
+    commands: commands / counted,
+    pushes: pushes / counted,
+    stalledMs: Math.max(...results.map(report => report.stalledMs)),
+  }
 }
 
 async function worker({ url, key, tasks, fair, client, ms }) {
-  const locks = await holdfast(url, { client, fair })
+  const locks = fair === 'bare' ? await bareQueue(url) : await holdfast(url, { client, fair })
   const counts = Array.from({ length: tasks }, () => 0)
   const waits = []
   await locks.run(`${key}:warm`, nothing)
@@ -275,6 +257,34 @@ async function holdfast(url, { client, fair = 'strict' }) {
     async close() {
       await locks.close()
       await admin.close()
+    },
+  }
+}
+
+async function bareQueue(url) {
+  const { Redis } = await import('ioredis')
+  const [commands, ear] = [new Redis(url), new Redis(url)]
+  const channel = `bare:${randomUUID()}`
+  const enter = await commands.script('LOAD', "if redis.call('RPUSH', KEYS[1], ARGV[1] .. ' ' .. ARGV[2]) == 1 then return 1 end return 0")
+  const leave = await commands.script(
+    'LOAD',
+    "redis.call('LPOP', KEYS[1]) local id, channel = string.match(redis.call('LINDEX', KEYS[1], 0) or '', '^(%S+) (%S+)$') if id then redis.call('PUBLISH', channel, id) end return 1",
+  )
+  const waiting = new Map()
+  ear.on('message', (_channel, id) => waiting.get(id)?.())
+  await ear.subscribe(channel)
+  return {
+    async run(key, task) {
+      const id = randomUUID()
+      const served = new Promise(resolve => waiting.set(id, resolve))
+      if ((await commands.evalsha(enter, 1, `bare:${key}`, id, channel)) === 0) await served
+      waiting.delete(id)
+      await task()
+      await commands.evalsha(leave, 1, `bare:${key}`)
+    },
+    async close() {
+      commands.disconnect()
+      ear.disconnect()
     },
   }
 }
