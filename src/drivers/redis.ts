@@ -10,6 +10,7 @@
  * postgres, etcd or redlock.
  */
 import { systemClock } from '../core/clock.ts'
+import { StoreUnavailableError } from '../core/errors.ts'
 import type { Io, LockView, Renewal, RenewRequest, Store, StoreListener, StoreTraits } from '../store/contract.ts'
 import { connect } from './redis/clients.ts'
 import type { ClientPackage, RedisTls, SentinelLogin } from './redis/address.ts'
@@ -119,7 +120,7 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
         return { was }
       } catch (cause) {
         // The answer that is lost may have named who holds now.
-        told.gap()
+        if (cause instanceof StoreUnavailableError && cause.ambiguous) told.gap()
         throw cause
       }
     },

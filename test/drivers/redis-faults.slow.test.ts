@@ -126,6 +126,24 @@ describe('redis, fault by fault', () => {
     expect(await near.inspect('account:7', IO)).toBeNull()
   })
 
+  test('the answer to a leave is dropped, which would have named the next of the same process: those who wait are told to ask', async () => {
+    const redis = await server(REDIS)
+    const proxy = await startProxy({ port: redis.port, protocol: 'redis' })
+    ends.push(() => proxy.close())
+    const store = storeAt(proxy)
+    let gaps = 0
+    await store.listen?.({ holds() {}, revoked() {}, gap: () => (gaps += 1) })
+    const first = request()
+    await store.enter(first, IO)
+    const next = request()
+    expect((await store.enter(next, IO)).status).toBe('waits')
+    proxy.set({ toClient: { drop: true } })
+    await expect(store.leave({ key: first.key, id: first.id, keepMs: 0, forbidMs: 0 }, { timeoutMs: 200 })).rejects.toThrow('did not answer')
+    expect(gaps).toBe(1)
+    proxy.clear()
+    await granted(store, next)
+  })
+
   test('a request is carried out after its caller gave up: its id is forbidden, and it holds the lock for nobody', async () => {
     const redis = await server(REDIS)
     const proxy = await startProxy({ port: redis.port })

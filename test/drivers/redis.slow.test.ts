@@ -257,21 +257,30 @@ describe('a server of its own', () => {
     expect(first.held).toEqual([])
   })
 
-  test('a release tells one process, however many wait, and costs one command and one push', async () => {
-    const store = storeOn()
-    const heard = ear()
-    await store.listen?.(heard)
-    const first = request('a')
-    await store.enter(first, IO)
-    const waiting = await Promise.all(Array.from({ length: 128 }, () => store.enter(request('a'), IO)))
-    await server.ask('config', 'resetstat')
-    await store.leave({ key: 'a', id: first.id, keepMs: 0, forbidMs: 0 }, IO)
-    const stats = String(await server.ask('info', 'commandstats'))
-    expect(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1]).toBe('1')
-    expect(/cmdstat_publish:calls=(\d+)/.exec(stats)?.[1]).toBe('1')
-    await until(() => heard.held.length > 0)
-    expect(heard.held).toEqual([Math.min(...waiting.map(tokenOf))])
-  })
+  for (const [who, pushes] of [
+    ['another process', 1],
+    ['one of its own', 0],
+  ] as const) {
+    test(`a release to ${who} tells nobody else, however many wait, and costs one command and ${pushes === 1 ? 'one push' : 'no push'}`, async () => {
+      const [store, other] = [storeOn(), storeOn()]
+      const [own, others] = [ear(), ear()]
+      await store.listen?.(own)
+      await other.listen?.(others)
+      const first = request('a')
+      await store.enter(first, IO)
+      const next = tokenOf(await (pushes === 1 ? other : store).enter(request('a'), IO))
+      await Promise.all(Array.from({ length: 64 }, () => Promise.all([store.enter(request('a'), IO), other.enter(request('a'), IO)])))
+      await server.ask('config', 'resetstat')
+      await store.leave({ key: 'a', id: first.id, keepMs: 0, forbidMs: 0 }, IO)
+      const stats = String(await server.ask('info', 'commandstats'))
+      expect(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1]).toBe('1')
+      expect(/cmdstat_publish:calls=(\d+)/.exec(stats)?.[1] ?? '0').toBe(String(pushes))
+      const [told, untold] = pushes === 1 ? [others, own] : [own, others]
+      await until(() => told.held.length > 0)
+      expect(told.held).toEqual([next])
+      expect(untold.held).toEqual([])
+    })
+  }
 
   test('256 leases are renewed by one command', async () => {
     const store = storeOn()
