@@ -1,6 +1,7 @@
 /** Addresses of stores, as people may see them. */
 
 const SECRET_PARAMETER = /([?&][^=&#]*(?:pass|pwd|secret|token)[^=&#]*=)[^&#]*/gi
+const UNESCAPED_PASSWORD = /^[^:@]*:(?!\d*$)[^@]*$/
 
 /**
  * The address without its passwords: those of `user:password@host`, of each host where there are several, and of
@@ -9,6 +10,9 @@ const SECRET_PARAMETER = /([?&][^=&#]*(?:pass|pwd|secret|token)[^=&#]*=)[^&#]*/g
 export function withoutPassword(address: string): string {
   const [, scheme, authority, rest] = /^([a-z][a-z0-9+.-]*:\/\/)([^/?#]*)(.*)$/is.exec(address) ?? []
   if (scheme === undefined || authority === undefined || rest === undefined) return address
+  // "user:pa" of "user:pa/ss@host": no port, so what follows up to the "@" is of the password.
+  if (UNESCAPED_PASSWORD.test(authority) && rest.includes('@'))
+    return `${scheme}${authority.replace(/:.*$/s, '')}@${address.slice(address.lastIndexOf('@') + 1)}`
   // One "@": all before it is user and password, commas included. Several: each host has its own.
   const hosts = authority.split('@').length > 2 ? authority.split(',') : [authority]
   return scheme + hosts.map(withoutUserPassword).join(',') + rest.replaceAll(SECRET_PARAMETER, '$1')

@@ -236,13 +236,24 @@ function place(tickets: readonly Ticket[], index: number, request: TicketRequest
   return { status: 'waits', token: ticket.token, leftMs, ahead: index, retryMs: retryIn(tickets, index, request.waiterTtlMs, now) }
 }
 
-/** The next expiry, if it is what makes this ticket hold; otherwise its heartbeat. So a herd does not come at every expiry. */
+/** The end of the life in front that makes this ticket hold, if nobody there renews; its heartbeat if that comes first. So a herd does not come at every expiry. */
 function retryIn(tickets: readonly Ticket[], index: number, waiterTtlMs: number, now: Now): number {
   const heartbeatMs = waiterTtlMs / HEARTBEATS
-  const next = Math.min(...tickets.slice(0, index).map(ticket => ticket.expiresAt))
-  if (next - now.ms >= heartbeatMs) return heartbeatMs
-  const left = tickets.slice(0, index + 1).filter((ticket, place) => place === index || ticket.expiresAt > next)
-  return holding(left) === left.length ? next - now.ms : heartbeatMs
+  const line = tickets.slice(0, index + 1)
+  const ends = tickets.slice(0, index).flatMap(({ expiresAt }) => (expiresAt - now.ms < heartbeatMs ? expiresAt : []))
+  ends.sort((one, other) => one - other)
+  const holdsAfter = (end: number): boolean => {
+    const left = line.filter((ticket, place) => place === index || ticket.expiresAt > end)
+    return holding(left) === left.length
+  }
+  // The fewer are in front, the sooner it holds: so the first end that suffices is found by halving.
+  let [low, high] = [0, ends.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (holdsAfter(ends[middle] ?? Infinity)) high = middle
+    else low = middle + 1
+  }
+  return Math.min(heartbeatMs, (ends[low] ?? Infinity) - now.ms)
 }
 
 function refusal(tickets: readonly Ticket[], now: Now): Entry {

@@ -42,6 +42,7 @@ describe('an address without its passwords', () => {
     ['mongodb://u:secret@a,b,c/db?replicaSet=r', 'mongodb://u@a,b,c/db?replicaSet=r'],
     ['postgres://u:se,cret@host/db?sslmode=require&password=secret&x=1', 'postgres://u@host/db?sslmode=require&password=&x=1'],
     ['redis://u:sec@ret@host', 'redis://u@host'],
+    ['redis://u:sec/ret@host:1/0', 'redis://u@host:1/0'],
     ['sqlite:/var/lib/a@b:c/locks.db', 'sqlite:/var/lib/a@b:c/locks.db'],
     ['sqlite:', 'sqlite:'],
   ])('%s', (address, shown) => {

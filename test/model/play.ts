@@ -237,7 +237,10 @@ async function compare(story: Story, stage: Stage): Promise<void> {
     const decide = (queue: Queue, at: Now): Step<number> => {
       const step = rule.revoke(queue, { ...options, tickets: chosen(token) }, at)
       // The owner of a kept ticket has gone: nobody is left to be told.
-      for (const each of step.revoked) told.set(each.token, before.tickets.find(ticket => ticket.token === each.token && !ticket.kept)?.id ?? null)
+      for (const each of step.revoked) {
+        const knows = told.get(each.token) === null
+        told.set(each.token, knows ? null : (before.tickets.find(ticket => ticket.token === each.token && !ticket.kept)?.id ?? null))
+      }
       return step
     }
     const expected = await apply(key, decide, now)

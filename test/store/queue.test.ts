@@ -144,6 +144,19 @@ describe('time', () => {
     expect(b.answer).toMatchObject({ status: 'waits', retryMs: 50 })
     expect(c.answer).toMatchObject({ status: 'waits', retryMs: 100 })
   })
+
+  test('a writer comes again when the last of the readers in front has run out, though they end one after the other', () => {
+    const readers = [30, 50, 40].map(ttlMs => request(`r${ttlMs}`, { mode: 'shared', ttlMs }))
+    expect(enter(queueOf(T0, ...readers), request('w'), T0).answer).toMatchObject({ status: 'waits', retryMs: 50 })
+    const longer = request('r400', { mode: 'shared', ttlMs: 400 })
+    expect(enter(queueOf(T0, ...readers, longer), request('w'), T0).answer).toMatchObject({ status: 'waits', retryMs: 100 })
+  })
+
+  test('one behind a limit comes again when as many have run out as must', () => {
+    const queue = queueOf(T0, ...[30, 50, 40].map(ttlMs => request(`s${ttlMs}`, { mode: 'shared', limit: 3, ttlMs })))
+    expect(enter(queue, request('a', { mode: 'shared', limit: 3 }), T0).answer).toMatchObject({ status: 'waits', retryMs: 30 })
+    expect(enter(queue, request('b', { mode: 'shared', limit: 2 }), T0).answer).toMatchObject({ status: 'waits', retryMs: 40 })
+  })
 })
 
 describe('tokens', () => {

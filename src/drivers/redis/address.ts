@@ -8,6 +8,7 @@
  * A client that we open is thrown away when its connection ends and a new one is made at the next call. It neither queues
  * commands nor sends them twice: a command that runs after its caller gave up would take a lock for nobody.
  */
+import { withoutPassword } from '../../core/address.ts'
 import { ConfigurationError, StoreUnavailableError } from '../../core/errors.ts'
 import { within } from './deadline.ts'
 import { linkOf, unref } from './links.ts'
@@ -71,7 +72,7 @@ export function parseAddress(address: string): RedisAddress {
   if (kind === 'cluster' && Number(database) !== 0) refuse('a cluster has database 0 only')
   const hosts = (places === '' ? 'localhost' : places).split(',').map(place => {
     const [, six, host = six, port] = HOST.exec(place) ?? []
-    if (host === undefined || Number(port) > 65_535) return refuse(`"${place}" is no host and port`)
+    if (host === undefined || Number(port) > 65_535) return refuse('where host and port should be, there is something else')
     return { host, port: Number(port ?? (kind === 'sentinel' ? 26_379 : 6_379)) }
   })
   if (kind === undefined && hosts.length > 1) refuse('it names several servers; say redis+cluster:// or redis+sentinel://, or redlock:// for independent ones')
@@ -266,8 +267,4 @@ function decode(text: string): string {
   } catch (cause) {
     throw new ConfigurationError('The address has a "%" that is no %-escape. Write %25 for a "%" itself.', { cause })
   }
-}
-
-function withoutPassword(address: string): string {
-  return address.replace(/^([a-z+]+:\/\/[^:@/]*):[^@]*@/i, '$1:***@')
 }

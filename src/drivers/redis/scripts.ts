@@ -55,27 +55,37 @@ ${RECORD}
 local id, known, ttl, waiterTtl, tokens = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
 local mode, limit, channel = match(ARGV[7], '^(%a) (%S+) (%S+)$')
 
--- The next end of a life before it, if that is what makes this ticket hold; otherwise its heartbeat.
+-- The end of the life before it that makes this ticket hold, or its heartbeat.
 local function retry(own, at)
   local beat = waiterTtl / 3
   if nearest - now >= beat then return beat end
   sweep()
   if nearest - now >= beat then return beat end
-  local line, first = {}, nil
+  local line, ends = {}, {}
   for i, record in ipairs(fetch('t', split(string.sub(queue, 1, at * CELL)))) do
     line[i] = parse(record)
-    if not first or line[i].ends < first then first = line[i].ends end
+    if line[i].ends - now < beat then ends[#ends + 1] = line[i].ends end
   end
-  if first - now >= beat then return beat end
-  local before, closed = 0, false
   line[at + 1] = own
-  for _, t in ipairs(line) do
-    if t == own or t.ends > first then
-      if closed or (t.mode == 'x' and before > 0) or (t.limit ~= '-' and before >= tonumber(t.limit)) then return beat end
-      before, closed = before + 1, t.mode == 'x'
+  table.sort(ends)
+
+  local function holdsAfter(moment)
+    local before, closed = 0, false
+    for _, t in ipairs(line) do
+      if t == own or t.ends > moment then
+        if closed or (t.mode == 'x' and before > 0) or (t.limit ~= '-' and before >= tonumber(t.limit)) then return false end
+        before, closed = before + 1, t.mode == 'x'
+      end
     end
+    return true
   end
-  return first - now
+
+  local low, high = 1, #ends + 1
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if holdsAfter(ends[middle]) then high = middle else low = middle + 1 end
+  end
+  return ends[low] and ends[low] - now or beat
 end
 
 local function standing(t, at, holds)

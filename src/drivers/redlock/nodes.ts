@@ -1,4 +1,5 @@
 /** The nodes of a redlock, from clients or addresses: each a server of its own, none of them twice. */
+import { withoutPassword } from '../../core/address.ts'
 import { ConfigurationError } from '../../core/errors.ts'
 import { connect } from '../redis/clients.ts'
 import type { OpenOptions } from '../redis/address.ts'
@@ -6,7 +7,6 @@ import type { RedisLike } from '../redis/links.ts'
 import { createNode } from './node.ts'
 import type { Node } from './node.ts'
 
-const SCHEME = 'redlock://'
 const FORM = 'redlock://host:6379,host:6379,host:6379 (redlock://user:password@... where all have the same login)'
 
 /** @throws ConfigurationError */
@@ -30,10 +30,7 @@ export function openNodes(nodes: readonly (RedisLike | string)[] | string, timeo
 /** redlock://login@host:port,host:port/0 -> redis://login@host:port/0 for each. */
 function addressesOf(address: string): readonly string[] {
   const match = /^redlock:\/\/(?:([^@/]*)@)?([^/?#@]+)(\/\d+)?\/?$/.exec(address)
-  if (!match)
-    throw new ConfigurationError(
-      `The address of a redlock has the form ${FORM}, not "${address.startsWith(SCHEME) ? address.replace(/\/\/[^@]*@/, '//***@') : 'something else'}".`,
-    )
+  if (!match) throw new ConfigurationError(`The address of a redlock has the form ${FORM}, not "${withoutPassword(address)}".`)
   const [, login, places = '', database = ''] = match
   return places.split(',').map(place => `redis://${login === undefined ? '' : `${login}@`}${place}${database}`)
 }
