@@ -137,7 +137,7 @@ export function renew(before: Queue, request: RenewRequest, now: Now): Step<Rene
   if (!ticket || ticket.kept || index >= holders) return settle(queue, now, { status: 'lost', reason: 'gone', message: 'the ticket is no longer in the queue' })
   const fresh = refresh({ ...ticket, heldAt: ticket.heldAt ?? now.ms }, request.ttlMs, now)
   const tickets = queue.tickets.with(index, fresh)
-  const leftMs = Math.min(fresh.expiresAt - now.ms, request.ttlMs)
+  const leftMs = Math.min(leftOf(fresh, now), request.ttlMs)
   return settle({ ...queue, tickets }, now, { status: 'held', leftMs, waiters: tickets.length - holders })
 }
 
@@ -227,10 +227,15 @@ function forbid(queue: Queue, id: string, reason: Forbidden['reason'], message: 
   return { ...queue, forbidden: [...others, { id, reason, message, until: now.ms + lifeMs, lifeMs }] }
 }
 
+/** Never more than was given: `(now + life) - now` is a hair above `life` for some fractions. */
+function leftOf({ expiresAt, lifeMs }: Ticket, now: Now): number {
+  return Math.min(expiresAt - now.ms, lifeMs)
+}
+
 function place(tickets: readonly Ticket[], index: number, request: TicketRequest, now: Now): Entry {
   const ticket = tickets[index]
   if (!ticket) return { status: 'gone' }
-  const leftMs = ticket.expiresAt - now.ms
+  const leftMs = leftOf(ticket, now)
   const holders = holding(tickets)
   if (index < holders) return { status: 'holds', token: ticket.token, leftMs: Math.min(leftMs, request.ttlMs), waiters: tickets.length - holders }
   return { status: 'waits', token: ticket.token, leftMs, ahead: index, retryMs: retryIn(tickets, index, request.waiterTtlMs, now) }
@@ -258,10 +263,10 @@ function retryIn(tickets: readonly Ticket[], index: number, waiterTtlMs: number,
 
 function refusal(tickets: readonly Ticket[], now: Now): Entry {
   const holders = tickets.slice(0, holding(tickets))
-  return { status: 'refused', retryMs: Math.min(...holders.map(ticket => ticket.expiresAt - now.ms)), holders: holders.map(ticket => viewTicket(ticket, now)) }
+  return { status: 'refused', retryMs: Math.min(...holders.map(ticket => leftOf(ticket, now))), holders: holders.map(ticket => viewTicket(ticket, now)) }
 }
 
 function viewTicket(ticket: Ticket, now: Now): TicketView {
   const { holder, token, tokens, mode, limit, meta } = ticket
-  return { holder, token, tokens, mode, limit, sinceMs: now.ms - (ticket.heldAt ?? ticket.enteredAt), leftMs: ticket.expiresAt - now.ms, meta }
+  return { holder, token, tokens, mode, limit, sinceMs: now.ms - (ticket.heldAt ?? ticket.enteredAt), leftMs: leftOf(ticket, now), meta }
 }

@@ -14,8 +14,10 @@ import type { Running } from '../support/holdfast.ts'
 const ROUNDS = 50
 const AT_ONCE = 8
 const TTL_MS = 2_000
-/** More than any round takes, unless a process that is stopped inside a transaction keeps the file busy for all. */
-const STUCK_MS = 15_000
+/** More than a round takes, unless a process that is stopped inside a transaction keeps the file busy for all. */
+const STUCK_MS = 8_000
+/** Several of them may have to be freed before a command can start. */
+const START_MS = 240_000
 
 const site = createSite()
 const keys: string[] = []
@@ -70,7 +72,7 @@ async function startTime(name: string): Promise<number> {
 async function strike(signal: 'SIGKILL' | 'SIGSTOP', { running, pids }: Round, startMs: number): Promise<void> {
   if (Math.random() < 0.5) await sleep(Math.random() * startMs * 1.2)
   else {
-    await until('the command', () => numbersIn(pids))
+    await until('the command', () => numbersIn(pids), START_MS)
     await sleep(Math.random() * TTL_MS)
   }
   running.child.kill(signal)
@@ -87,7 +89,7 @@ interface Found {
 async function survivors(locks: Locks, { key, pids, running }: Round): Promise<Found> {
   let freed = false
   const freeing = setTimeout(() => (freed = running.child.kill('SIGKILL')), STUCK_MS)
-  const lease = await locks.acquire(key, { wait: '60s' })
+  const lease = await locks.acquire(key, { wait: START_MS })
   const found = { left: alive(key), ran: numbersIn(pids) !== undefined, freed }
   clearTimeout(freeing)
   await lease.release()

@@ -131,6 +131,21 @@ describe('time', () => {
     expect(ids(renew(swept, { key: 'k', id: 'x', ttlMs: 1 }, T0).queue)).toEqual([])
   })
 
+  test('nobody is told of more time than it was given, at whatever fraction of a millisecond', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1e9, noNaN: true }), fc.integer({ min: 1, max: 1e6 }), (ms, lifeMs) => {
+        const now: Now = { ms, micros: T0.micros }
+        const held = enter(EMPTY, request('a', { ttlMs: lifeMs }), now)
+        const waits = enter(held.queue, request('b', { waiterTtlMs: lifeMs }), now)
+        const refused = enter(held.queue, request('c', { queue: false }), now)
+        for (const { answer } of [held, waits]) expect('leftMs' in answer && answer.leftMs <= lifeMs).toBe(true)
+        expect(refused.answer).toMatchObject({ status: 'refused', retryMs: expect.toSatisfy(retryMs => retryMs <= lifeMs) })
+        expect(view('k', waits.queue, now)).toMatchObject({ holders: [{ leftMs: expect.toSatisfy(leftMs => leftMs <= lifeMs) }] })
+      }),
+      { examples: [[68.05, 60]] },
+    )
+  })
+
   test('one that waits has its waiterTtl; one that holds by the leaving of another has no more until it renews', () => {
     const queue = leave(queueOf(T0, request('a'), request('b')), { key: 'k', id: 'a', ...gone }, at(10)).queue
     expect(queue.tickets).toMatchObject([{ id: 'b', heldAt: T0.ms + 10, expiresAt: T0.ms + 300 }])
