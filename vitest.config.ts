@@ -1,13 +1,15 @@
 /**
- * Two projects. `quick` is what `npm run check` runs before a commit: memory and SQLite, nothing to start, seconds. `slow` has
- * whatever needs a server, kills processes, or runs through thousands of seeds. `npm test` runs both.
+ * Three projects. `quick` is what `npm run check` runs before a commit: memory and SQLite, nothing to start, seconds. `sim` runs
+ * through thousands of seeds on a clock of its own, which no neighbour disturbs. `slow` has whatever needs a server or kills
+ * processes. `npm test` runs all.
  *
  * Bounds on time are only there to end what hangs.
  */
 import { defineConfig } from 'vitest/config'
 import { notRun } from './test/support/not-run.ts'
 
-const SLOW = ['test/process/**/*.test.ts', 'test/sim/**/*.test.ts', 'test/stores/**/*.test.ts', 'test/**/*.slow.test.ts']
+const SIM = ['test/sim/**/*.test.ts']
+const SLOW = ['test/process/**/*.test.ts', 'test/stores/**/*.test.ts', 'test/**/*.slow.test.ts']
 /** Where test.mjs wants the figures of the run. */
 const report = process.env['HOLDFAST_TEST_REPORT']
 
@@ -20,8 +22,16 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'quick', include: ['test/**/*.test.ts'], exclude: SLOW, testTimeout: 30_000, hookTimeout: 30_000, sequence: { groupOrder: 0 } },
+        test: {
+          name: 'quick',
+          include: ['test/**/*.test.ts'],
+          exclude: [...SIM, ...SLOW],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+          sequence: { groupOrder: 0 },
+        },
       },
+      { extends: true, test: { name: 'sim', include: SIM, testTimeout: 300_000, sequence: { groupOrder: 0 } } },
       // One file at a time: here times are measured against real clocks, and neighbours would be noise.
       {
         extends: true,

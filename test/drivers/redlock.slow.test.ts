@@ -317,6 +317,33 @@ describe('redlock', () => {
     expect(await other.revoke(KEY, { tickets: latest, reason: 'by an operator', now: true }, IO)).toBe(1)
   })
 
+  test('a late node that still shows who held before does not hide who holds now', async () => {
+    const three = await nodesOf(3)
+    const [late, away] = three.nodes
+    const store = three.store({ nodeTimeout: 200 })
+    await store.enter(request('A'), IO)
+    await wait(50)
+    late?.proxy.set({ toServer: { hold: true } })
+    await store.leave({ key: KEY, id: 'A', keepMs: 0, forbidMs: 0 }, IO)
+    const other = three.directly()
+    const token = tokenOf(await other.enter(request('B'), IO))
+    await away?.server.kill()
+    for (let round = 0; round < 20; round += 1) expect(await other.inspect(KEY, IO)).toMatchObject({ token, holders: [{ holder: 'B' }] })
+  })
+
+  test('a node that has not heard of the grant yet does not shorten what people are told is left, only when to come again', async () => {
+    const three = await nodesOf(3)
+    const [late, , away] = three.nodes
+    await three.directly().enter(request('A', { ttlMs: 50_000 }), IO)
+    const client = await talk(late?.server.port ?? 0)
+    expect(await client.ask(`HSET holdfast:redlock:0::${KEY} token 0 expires ${Date.now() + 2_000} life 2000`)).toBe(':0')
+    client.end()
+    await away?.server.kill()
+    const entry = await three.directly().enter(request('B'), IO)
+    expect(entry).toMatchObject({ status: 'refused', holders: [{ holder: 'A', leftMs: expect.toSatisfy(leftMs => leftMs > 10_000) }] })
+    expect('retryMs' in entry && entry.retryMs <= 2_000).toBe(true)
+  })
+
   test('with a majority hung the signal aborts before the ttl is over, 20 of 20', async () => {
     const five = await nodesOf(5)
     const ttlMs = 400

@@ -84,18 +84,30 @@ export function seen(answer: unknown): Part | null {
   throw unknown(answer)
 }
 
+/** A ticket that holds, as the nodes together have it. */
+export interface Holder extends Part {
+  /** When its place may be free, should the nodes where it is only reserved never hear of the grant. */
+  readonly freeMs: number
+}
+
 /**
- * The ticket that holds, judged from the nodes that answered: the one with most parts, if those that did not answer could
- * make it a majority, and if one part at least was committed. Its token is the greatest: a node that is late may still show an
- * earlier grant. It lives until fewer than a majority of its parts do.
+ * The ticket that holds, judged from the nodes that answered: the one with most parts, of equals the later one, if those that
+ * did not answer could make it a majority, and if one part at least was committed. A node that is late may still show an
+ * earlier grant, or the reservation: so its token is the greatest, and its life that of what was committed.
  */
-export function holderOf(parts: readonly Part[], count: { readonly unanswered: number; readonly majority: number }): Part | null {
-  const byId = grouped(parts)
-  const [most] = [...byId.values()].toSorted((a, b) => b.length - a.length)
-  const latest = most?.toSorted((a, b) => b.token - a.token)[0]
+export function holderOf(parts: readonly Part[], count: { readonly unanswered: number; readonly majority: number }): Holder | null {
+  const latestFirst = parts.toSorted((a, b) => b.token - a.token)
+  const [most] = [...grouped(latestFirst).values()].toSorted((a, b) => b.length - a.length)
+  const [latest] = most ?? []
   if (most === undefined || latest === undefined || latest.token === 0 || most.length + count.unanswered < count.majority) return null
-  const lives = most.map(({ leftMs }) => leftMs).toSorted((a, b) => b - a)
-  return { ...latest, leftMs: lives[Math.min(count.majority, lives.length) - 1] ?? latest.leftMs }
+  const committed = most.filter(({ token }) => token > 0)
+  return { ...latest, leftMs: lifeOf(committed, count.majority), freeMs: lifeOf(most, count.majority) }
+}
+
+/** Until fewer than a majority of them live. */
+function lifeOf(parts: readonly Part[], majority: number): number {
+  const lives = parts.map(({ leftMs }) => leftMs).toSorted((a, b) => b - a)
+  return lives[Math.min(majority, lives.length) - 1] ?? 0
 }
 
 export function viewOf(key: string, holder: Part): LockView {

@@ -63,7 +63,7 @@ function refusal(count: Count<Reserved>): Refused | 'split' {
   const parts: Part[] = []
   for (const answer of count.answers.values()) if (answer.is === 'taken') parts.push(answer.part)
   const holder = holderOf(parts, { unanswered: count.nodes - count.answers.size, majority: count.majority })
-  return holder === null ? 'split' : { status: 'refused', retryMs: Math.max(1, holder.leftMs), holders: [ticketOf(holder)] }
+  return holder === null ? 'split' : { status: 'refused', retryMs: Math.max(1, holder.freeMs), holders: [ticketOf(holder)] }
 }
 
 /** Nodes that are up but have no vote yet. */
