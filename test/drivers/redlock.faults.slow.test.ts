@@ -13,6 +13,7 @@ import type { RedlockStoreOptions } from '../../src/drivers/redlock.ts'
 import { REDIS_DURABLE, startServer } from '../../src/lab/faults/servers.ts'
 import type { Store } from '../../src/store/contract.ts'
 import { talk } from '../lab/faults/redis-talk.ts'
+import { watchStalls } from '../support/stalls.ts'
 import { skipWithoutRedis, startNodes } from './redlock-nodes.ts'
 import type { TestNode, TestNodes } from './redlock-nodes.ts'
 
@@ -43,7 +44,11 @@ function abortOf(lease: Lease, ms: number): Promise<number | null> {
 
 describe('faults of a redlock', () => {
   const closing: (() => Promise<unknown>)[] = []
-  beforeEach(skipWithoutRedis)
+  let stalledMs = (): number => 0
+  beforeEach(context => {
+    skipWithoutRedis(context)
+    stalledMs = watchStalls()
+  })
   afterEach(async () => {
     for (const close of closing.splice(0).toReversed()) await close()
   })
@@ -109,7 +114,7 @@ describe('faults of a redlock', () => {
     for (const { server } of nodes.nodes.slice(0, 2)) await server.pause()
     const aborted = abortOf(lease, 5_000)
     await nobodyGetsIn(other, 1_500)
-    expect((await aborted) ?? Infinity).toBeLessThan(grantedAt + 900)
+    expect((await aborted) ?? Infinity).toBeLessThan(grantedAt + 900 + stalledMs())
     for (const { server } of nodes.nodes) server.resume()
     expect((await other.acquire(KEY)).token).toBeGreaterThan(lease.token)
   })
@@ -148,7 +153,7 @@ describe('faults of a redlock', () => {
     const grantedAgainAt = now()
     const abortedAt = (await aborted) ?? Infinity
     expect(abortedAt).toBeLessThan(grantedAgainAt)
-    expect(abortedAt).toBeLessThan(grantedAt + 900)
+    expect(abortedAt).toBeLessThan(grantedAt + 900 + stalledMs())
     expect(next.token).toBeGreaterThan(lease.token)
   })
 
@@ -161,7 +166,7 @@ describe('faults of a redlock', () => {
     const grantedAgainAt = now()
     const abortedAt = (await aborted) ?? Infinity
     expect(abortedAt).toBeLessThan(grantedAgainAt)
-    expect(abortedAt).toBeLessThan(grantedAt + 900)
+    expect(abortedAt).toBeLessThan(grantedAt + 900 + stalledMs())
     expect(next.token).toBeGreaterThan(lease.token)
   })
 
@@ -184,7 +189,7 @@ describe('faults of a redlock', () => {
     const next = await locksOn(store, 900).tryAcquire(KEY)
     expect(lease.state).not.toBe('lost')
     expect(next?.token).toBeGreaterThan(lease.token)
-    expect((await aborted) ?? Infinity).toBeLessThan(grantedAt + 900)
+    expect((await aborted) ?? Infinity).toBeLessThan(grantedAt + 900 + stalledMs())
   })
 
   test('the record evicted on one node of a bare majority: a second grant, its token is greater, the signal aborts in time', async () => {

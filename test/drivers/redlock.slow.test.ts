@@ -7,6 +7,7 @@ import { createLocks } from '../../src/locks.ts'
 import { redlockStore } from '../../src/drivers/redlock.ts'
 import type { Entry, Store, TicketRequest } from '../../src/store/contract.ts'
 import { talk } from '../lab/faults/redis-talk.ts'
+import { watchStalls } from '../support/stalls.ts'
 import { skipWithoutRedis, startNodes } from './redlock-nodes.ts'
 import type { TestNodes } from './redlock-nodes.ts'
 
@@ -348,6 +349,7 @@ describe('redlock', () => {
     const five = await nodesOf(5)
     const ttlMs = 400
     let aborted = 0
+    const stalledMs = watchStalls()
     for (let round = 0; round < 20; round += 1) {
       const locks = createLocks(five.store(), { ttl: ttlMs, wait: '20s', storeTimeout: '1s' })
       const before = now()
@@ -359,7 +361,7 @@ describe('redlock', () => {
       const abortedAt = await gone
       expect(() => lease.assertHeld()).toThrow('lost')
       expect(abortedAt).toBeGreaterThanOrEqual(before)
-      if (abortedAt < grantedAt + ttlMs) aborted += 1
+      if (abortedAt < grantedAt + ttlMs + stalledMs()) aborted += 1
       for (const { proxy } of five.nodes) proxy.clear()
       await locks.close({ drain: 0 })
     }

@@ -2,7 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { createSite, fixture, isRunning, MAIN, numbersIn, until } from '../support/holdfast.ts'
+import { createSite, fixture, isInForeground, isRunning, MAIN, numbersIn, until } from '../support/holdfast.ts'
 import { listProcesses } from '../../src/cli/processes.ts'
 
 const site = createSite()
@@ -83,8 +83,11 @@ describe('in a terminal', () => {
     enter(holdfast(`run page -- less ${text}`))
     await shows('line 12')
     press('C-c')
-    press('G')
-    await shows('line 500')
+    // What is typed while less deals with the interrupt is thrown away.
+    await until('the last line', () => {
+      press('G')
+      return screen().includes('line 500')
+    })
     press('q')
     await shows('exit code 0')
   })
@@ -138,6 +141,7 @@ describe('in a terminal', () => {
     const pids = await until('the job', () => numbersIn(file))
     type('fg')
     press('Enter')
+    await until('the job in the foreground', () => pids.every(isInForeground))
     press('C-z')
     await shows('Stopped')
     type('exit')

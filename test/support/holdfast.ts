@@ -94,12 +94,25 @@ export function numbersIn(path: string): readonly number[] | undefined {
   return existsSync(path) ? readFileSync(path, 'utf8').trim().split(/\s+/).map(Number) : undefined
 }
 
-/** Zombies are dead. */
+/** Zombies are dead; so is what has no memory any more and is on its way out: no instruction of its program will run. */
 export function isRunning(pid: number): boolean {
+  const fields = statOf(pid)
+  const [state = 'Z'] = fields
+  return !/^[ZX]/.test(state) && fields[20] !== '0'
+}
+
+/** Its process group is the one that the terminal belongs to. */
+export function isInForeground(pid: number): boolean {
+  const [, , group, , , foreground] = statOf(pid)
+  return group !== undefined && group === foreground
+}
+
+/** The fields of /proc/PID/stat from the third on; none if there is no such process. */
+function statOf(pid: number): readonly string[] {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2))
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   } catch {
-    return false
+    return []
   }
 }
