@@ -25,7 +25,7 @@ import { parseArgs } from 'node:util'
 const SELF = fileURLToPath(import.meta.url)
 const INSIDE_MS = 1
 const BETWEEN_MS = 10
-const WARM_UP_MS = 2_000
+const WARM_UP_MS = 5_000
 const RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 const GOALS = { solo: 0.95, spread: 0.95 }
 

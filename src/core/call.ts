@@ -45,6 +45,14 @@ const GRACE_MS = 25
 export function call<T>(clock: Clock, store: Store, verb: string, key: string, timeoutMs: number, request: (io: Io) => Promise<T>): Promise<Outcome<T>> {
   const limitMs = Math.max(1, timeoutMs)
   return new Promise<Outcome<T>>(resolve => {
+    let reply: Promise<T>
+    try {
+      reply = request({ timeoutMs: limitMs })
+    } catch (cause) {
+      resolve(failure(store, verb, key, cause))
+      return
+    }
+    // Set behind the sending: whoever waits for the lock waits for that.
     const timer = clock.after(limitMs * GRACE + GRACE_MS, () => resolve(overdue(store, verb, key, limitMs)))
     const answered = (value: T): void => {
       timer.cancel()
@@ -54,11 +62,7 @@ export function call<T>(clock: Clock, store: Store, verb: string, key: string, t
       timer.cancel()
       resolve(failure(store, verb, key, cause))
     }
-    try {
-      request({ timeoutMs: limitMs }).then(answered, failed)
-    } catch (cause) {
-      failed(cause)
-    }
+    reply.then(answered, failed)
   })
 }
 

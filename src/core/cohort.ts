@@ -269,8 +269,9 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
   async function takeOut(cohort: Cohort, ticket: HeldTicket): Promise<ReleaseResult> {
     if (cohort.ticket === ticket) cohort.ticket = null
     ticket.state = 'left'
+    const leaving = leave(ticket)
     renewer.unwatch(ticket)
-    const outcome = await leave(ticket)
+    const outcome = await leaving
     if (!outcome.ok) return 'unconfirmed'
     return outcome.value.was === 'held' ? 'released' : 'lost'
   }
