@@ -1,7 +1,8 @@
 /**
- * Four projects. `quick` is what `npm run check` runs before a commit: memory and SQLite, nothing to start, seconds. `sim` runs
- * through thousands of seeds on a clock of its own, which no neighbour disturbs. `suites` are those that every driver must pass, on servers: they mostly wait, and bear a busy
- * machine. `slow` is the rest of what needs a server or kills processes. `npm test` runs all.
+ * Four projects. `quick` is what `npm run check` runs before a commit: memory and SQLite, nothing to start, seconds.
+ * `sim` runs through thousands of seeds on a clock of its own, which no neighbour disturbs. `suites` are those that
+ * every driver must pass, on servers: they mostly wait, and bear a busy machine. `slow` is the rest of what needs a
+ * server or kills processes. `npm test` runs all.
  *
  * Bounds on time are only there to end what hangs.
  */
@@ -19,7 +20,11 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     globalSetup: './test/support/build.ts',
-    reporters: ['default', notRun(), ...(report === undefined ? [] : [['json', { outputFile: report }] satisfies [string, object]])],
+    reporters: [
+      'default',
+      notRun(),
+      ...(report === undefined ? [] : [['json', { outputFile: report }] satisfies [string, object]]),
+    ],
     projects: [
       {
         extends: true,
@@ -33,7 +38,16 @@ export default defineConfig({
         },
       },
       { extends: true, test: { name: 'sim', include: SIM, testTimeout: 300_000, sequence: { groupOrder: 0 } } },
-      { extends: true, test: { name: 'suites', include: SUITES, testTimeout: 300_000, hookTimeout: 120_000, sequence: { groupOrder: 1 } } },
+      {
+        extends: true,
+        test: {
+          name: 'suites',
+          include: SUITES,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
       // One file at a time: here times are measured against real clocks, and neighbours would be noise.
       {
         extends: true,

@@ -2,11 +2,11 @@
 //
 //   npm run proof:fairness [-- --store URL --seconds 10]
 //
-// Each section reads a number from a file, lets others run, and writes the number plus one: what two at once would lose is lost.
-// Every section's beginning and end are taken from the clock that all processes of a host share. Judged: no two sections overlap,
-// no update is lost, tokens grow in the order of the sections, and the most fortunate task has had at most 1.25 times what
-// the least fortunate had. Printed beside: waits, and the longest stall of an event loop, with that of a process that
-// does nothing, since a busy machine stalls everybody.
+// Each section reads a number from a file, lets others run, and writes the number plus one: what two at once would lose
+// is lost. Every section's beginning and end are taken from the clock that all processes of a host share. Judged: no
+// two sections overlap, no update is lost, tokens grow in the order of the sections, and the most fortunate task has
+// had at most 1.25 times what the least fortunate had. Printed beside: waits, and the longest stall of an event loop,
+// with that of a process that does nothing, since a busy machine stalls everybody.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate, setTimeout } from 'node:timers/promises'
@@ -57,7 +57,9 @@ function report(results, idleStallMs, number, seconds, store) {
 
   console.log(`${PROCESSES} processes x ${TASKS} tasks on one key for ${seconds} s, strict, ${store.split(':')[0]}`)
   console.log(`sections  ${sections.length}, ${Math.round(sections.length / seconds)} a second`)
-  console.log(`waits     median ${quantile(waits, 0.5).toFixed(1)} ms, p99 ${quantile(waits, 0.99).toFixed(1)} ms, longest ${Math.max(...waits).toFixed(1)} ms`)
+  console.log(
+    `waits     median ${quantile(waits, 0.5).toFixed(1)} ms, p99 ${quantile(waits, 0.99).toFixed(1)} ms, longest ${Math.max(...waits).toFixed(1)} ms`,
+  )
   console.log(
     `longest stall of an event loop  ${stallMs.toFixed(1)} ms, of an idle process meanwhile ${idleStallMs.toFixed(1)} ms (goal: under ${STALL_GOAL_MS} ms)`,
   )

@@ -2,8 +2,8 @@
 //
 //   npm run proof:recovery [-- --store URL --rounds 20 --ttl 1000]
 //
-// A holder is killed (-9) at a moment of chance: the next in the queue holds within ttl + 200 ms. A waiter is killed at a moment of
-// chance, and the holder in front of it releases: the one behind it holds within 5 s, the wake-up included.
+// A holder is killed (-9) at a moment of chance: the next in the queue holds within ttl + 200 ms. A waiter is killed at
+// a moment of chance, and the holder in front of it releases: the one behind it holds within 5 s, the wake-up included.
 // Rounds have keys of their own on one store, so several run at once: that can only make the figures worse.
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -25,20 +25,36 @@ else if (role === 'queue') await queue(...words)
 else await main()
 
 async function main() {
-  const { values } = parseArgs({ options: { store: { type: 'string' }, rounds: { type: 'string', default: '20' }, ttl: { type: 'string', default: '1000' } } })
+  const { values } = parseArgs({
+    options: {
+      store: { type: 'string' },
+      rounds: { type: 'string', default: '20' },
+      ttl: { type: 'string', default: '1000' },
+    },
+  })
   const rounds = Number(values.rounds)
   const ttlMs = Number(values.ttl)
   await onStore(values.store, async store => {
     const locks = await open(store, { ttl: ttlMs, wait: '60s' })
     console.log(`${rounds} rounds each, ttl ${ttlMs} ms, ${store.split(':')[0]}`)
-    const holders = await inParallel(rounds, round => killHolder(locks, store, `proof:holder:${process.pid}:${round}`, ttlMs))
+    const holders = await inParallel(rounds, round =>
+      killHolder(locks, store, `proof:holder:${process.pid}:${round}`, ttlMs),
+    )
     print('holder killed: the next holds after', holders)
-    const waiters = await inParallel(rounds, round => killWaiter(locks, store, `proof:waiter:${process.pid}:${round}`, ttlMs))
+    const waiters = await inParallel(rounds, round =>
+      killWaiter(locks, store, `proof:waiter:${process.pid}:${round}`, ttlMs),
+    )
     print('waiter killed: the next holds after', waiters)
     await locks.close()
     judge([
-      [`a killed holder frees the lock within ttl + ${ALLOWED_MS} ms in all of ${holders.length} rounds`, holders.every(ms => ms <= ttlMs + ALLOWED_MS)],
-      [`a killed waiter delays nobody by more than ${WAITER_COSTS_MS} ms in all of ${waiters.length} rounds`, waiters.every(ms => ms <= WAITER_COSTS_MS)],
+      [
+        `a killed holder frees the lock within ttl + ${ALLOWED_MS} ms in all of ${holders.length} rounds`,
+        holders.every(ms => ms <= ttlMs + ALLOWED_MS),
+      ],
+      [
+        `a killed waiter delays nobody by more than ${WAITER_COSTS_MS} ms in all of ${waiters.length} rounds`,
+        waiters.every(ms => ms <= WAITER_COSTS_MS),
+      ],
     ])
   })
 }

@@ -36,7 +36,9 @@ export function start(program, words) {
         resolve(message)
       }
       child.on('message', listen)
-      void ended.then(({ code, signal }) => reject(new Error(`a child ended (${signal ?? `exit ${code}`}) before it said "${type}"`)))
+      void ended.then(({ code, signal }) =>
+        reject(new Error(`a child ended (${signal ?? `exit ${code}`}) before it said "${type}"`)),
+      )
     })
   return { next, ended, say: type => child.send({ type }), kill9: () => child.kill('SIGKILL') }
 }

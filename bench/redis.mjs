@@ -1,16 +1,16 @@
-// Locks on Redis against the least that any lock on Redis costs, raw: SET NX PX, and one script that compares and deletes, on
-// the same client. Run `npm run build` first.
+// Locks on Redis against the least that any lock on Redis costs, raw: SET NX PX, and one script that compares and
+// deletes, on the same client. Run `npm run build` first.
 //
 //   node bench/redis.mjs [--seconds 3] [--rounds 5] [--only solo,spread,crowd,queue] [--client ioredis|iovalkey|redis] [--shared]
 //
 //   solo    one task, one key                         spread  64 tasks, 64 keys
 //   crowd   200 tasks of one process on one key       queue   2 processes x 16 and x 64 tasks on one key, 1 ms inside, 10 ms between
 //
-// The server is one of its own, started from redis-server on the PATH, or that of HOLDFAST_TEST_REDIS_URL with --shared. Raw
-// and holdfast take turns in short rounds; the median of the rounds' ratios is printed. Commands and pushes are counted by
-// the server (INFO commandstats), apart from those inside scripts. An idle process tells how long this machine itself stalls,
-// and `bare` what machine and client allow a queue in Redis at all: the same work on a list and a push, in ioredis, which
-// renews nothing, forgets nobody that is dead, and would not survive a lost message.
+// The server is one of its own, started from redis-server on the PATH, or that of HOLDFAST_TEST_REDIS_URL with
+// --shared. Raw and holdfast take turns in short rounds; the median of the rounds' ratios is printed. Commands and
+// pushes are counted by the server (INFO commandstats), apart from those inside scripts. An idle process tells how long
+// this machine itself stalls, and `bare` what machine and client allow a queue in Redis at all: the same work on a list
+// and a push, in ioredis, which renews nothing, forgets nobody that is dead, and would not survive a lost message.
 import { fork, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -48,7 +48,8 @@ async function main() {
   const server = values.shared ? { url: process.env.HOLDFAST_TEST_REDIS_URL, async stop() {} } : await startServer()
   const control = fork(SELF, ['idle'])
   try {
-    for (const name of ['solo', 'spread'].filter(each => only.includes(each))) await againstRaw(name, server.url, settings)
+    for (const name of ['solo', 'spread'].filter(each => only.includes(each)))
+      await againstRaw(name, server.url, settings)
     if (only.includes('crowd')) await crowd(server.url, settings)
     if (only.includes('queue')) {
       for (const tasks of [16, 64]) await queues(server.url, { ...settings, tasks })
@@ -125,7 +126,9 @@ async function crowd(url, { ms, client }) {
     }
     await Promise.all(counts.map((_, index) => task(index)))
     const total = counts.reduce((sum, count) => sum + count, 0)
-    console.log(`${`crowd ${way}`.padEnd(15)} ${Math.round((total * 1_000) / ms)}/s   slowest : fastest task ${Math.min(...counts)} : ${Math.max(...counts)}`)
+    console.log(
+      `${`crowd ${way}`.padEnd(15)} ${Math.round((total * 1_000) / ms)}/s   slowest : fastest task ${Math.min(...counts)} : ${Math.max(...counts)}`,
+    )
     await section.close?.()
   }
   raw.close()
@@ -251,7 +254,21 @@ async function holdfast(url, { client, fair = 'strict' }) {
     run: (key, task) => locks.run(key, task),
     async section(key) {
       const id = String((next += 1)).padStart(22, '0')
-      await store.enter({ key, id, holder: 'bench', mode: 'exclusive', limit: null, ttlMs: 15_000, waiterTtlMs: 5_000, queue: true, tokens: 1, meta: {} }, io)
+      await store.enter(
+        {
+          key,
+          id,
+          holder: 'bench',
+          mode: 'exclusive',
+          limit: null,
+          ttlMs: 15_000,
+          waiterTtlMs: 5_000,
+          queue: true,
+          tokens: 1,
+          meta: {},
+        },
+        io,
+      )
       await store.leave({ key, id, keepMs: 0, forbidMs: 0 }, io)
     },
     zeroCounts: () => admin.command('config', ['RESETSTAT'], io),
@@ -275,7 +292,10 @@ async function bareQueue(url) {
   const { Redis } = await import('ioredis')
   const [commands, ear] = [new Redis(url), new Redis(url)]
   const channel = `bare:${randomUUID()}`
-  const enter = await commands.script('LOAD', "if redis.call('RPUSH', KEYS[1], ARGV[1] .. ' ' .. ARGV[2]) == 1 then return 1 end return 0")
+  const enter = await commands.script(
+    'LOAD',
+    "if redis.call('RPUSH', KEYS[1], ARGV[1] .. ' ' .. ARGV[2]) == 1 then return 1 end return 0",
+  )
   const leave = await commands.script(
     'LOAD',
     "redis.call('LPOP', KEYS[1]) local id, channel = string.match(redis.call('LINDEX', KEYS[1], 0) or '', '^(%S+) (%S+)$') if id then redis.call('PUBLISH', channel, id) end return 1",
@@ -350,9 +370,13 @@ async function startServer() {
     })
   })
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-bench-redis-'))
-  const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', directory], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    'redis-server',
+    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', directory],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   await new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', code => reject(new Error(`redis-server ended with ${code}`)))

@@ -7,7 +7,17 @@
 // build included, never meets half a file or an empty folder. Files of an earlier layout are removed. With type errors
 // the output is complete all the same (tests may want it), and the exit code is 1.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -20,7 +30,12 @@ const changedAt = path => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 
 
 /** dist carries the time at which its compilation began, so that what was saved meanwhile counts as newer. */
 function isStale() {
-  const sources = [join(root, 'src'), ...everything(join(root, 'src')), join(root, 'tsconfig.json'), join(root, 'tsconfig.build.json')]
+  const sources = [
+    join(root, 'src'),
+    ...everything(join(root, 'src')),
+    join(root, 'tsconfig.json'),
+    join(root, 'tsconfig.build.json'),
+  ]
   return sources.some(path => changedAt(path) >= changedAt(dist))
 }
 
@@ -28,13 +43,17 @@ function build() {
   const began = new Date()
   const fresh = join(root, 'node_modules', '.cache', `holdfast-build-${process.pid}`)
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-  const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', fresh], { stdio: 'inherit', cwd: root })
+  const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', fresh], {
+    stdio: 'inherit',
+    cwd: root,
+  })
   if (!existsSync(fresh)) throw new Error('the compiler wrote nothing')
 
   const files = readdirSync(fresh, { recursive: true }).filter(name => statSync(join(fresh, name)).isFile())
   for (const name of files) moveIn(join(fresh, name), join(dist, name), PROGRAMS.includes(name) ? 0o755 : 0o644)
   const wanted = new Set(files.map(name => join(dist, name)))
-  for (const path of everything(dist)) if (statSync(path, { throwIfNoEntry: false })?.isFile() && !wanted.has(path)) rmSync(path, { force: true })
+  for (const path of everything(dist))
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() && !wanted.has(path)) rmSync(path, { force: true })
   rmSync(fresh, { recursive: true })
   utimesSync(dist, began, began)
   return status ?? 1

@@ -18,7 +18,11 @@ const compile = ['-p', 'test/sim/tsconfig.json', '--outDir', built]
 try {
   const { status } = spawnSync(process.execPath, [compiler, ...compile], { stdio: 'inherit', cwd: root })
   process.exitCode =
-    status === 0 ? (spawnSync(process.execPath, [join(built, 'test', 'sim', 'main.js'), ...process.argv.slice(2)], { stdio: 'inherit' }).status ?? 1) : 1
+    status === 0
+      ? (spawnSync(process.execPath, [join(built, 'test', 'sim', 'main.js'), ...process.argv.slice(2)], {
+          stdio: 'inherit',
+        }).status ?? 1)
+      : 1
 } finally {
   rmSync(built, { recursive: true, force: true })
 }

@@ -23,11 +23,16 @@ const EMBEDDED = ['memory', 'sqlite']
 const root = fileURLToPath(new URL('..', import.meta.url))
 const insisted = (process.env.STORES ?? '').split(',').filter(name => name !== '' && !EMBEDDED.includes(name))
 /** A pair of servers has no address as a whole, only those of its members. */
-const given = (name, variables) => ['URL', 'URLS'].some(ending => variables[`HOLDFAST_TEST_${name.toUpperCase().replaceAll('-', '_')}_${ending}`] !== undefined)
+const given = (name, variables) =>
+  ['URL', 'URLS'].some(
+    ending => variables[`HOLDFAST_TEST_${name.toUpperCase().replaceAll('-', '_')}_${ending}`] !== undefined,
+  )
 
 const unknown = insisted.filter(name => !USED.includes(name))
 if (unknown.length > 0) {
-  console.error(`STORES names ${unknown.join(', ')}, for which there are no tests. Known: ${[...EMBEDDED, ...USED].join(', ')}.`)
+  console.error(
+    `STORES names ${unknown.join(', ')}, for which there are no tests. Known: ${[...EMBEDDED, ...USED].join(', ')}.`,
+  )
   process.exit(2)
 }
 
@@ -65,7 +70,8 @@ function startStores() {
     if (name !== undefined) environment[name] = value
   }
   const absent = wanted.filter(name => !given(name, environment))
-  for (const name of absent) reasons[name] ??= error?.message ?? (`${stderr}`.trim().split('\n').at(-1) || 'it did not start')
+  for (const name of absent)
+    reasons[name] ??= error?.message ?? (`${stderr}`.trim().split('\n').at(-1) || 'it did not start')
   console.log(`Stores: ${[...EMBEDDED, ...USED.filter(name => !absent.includes(name))].join(', ')}`)
   for (const name of absent) console.log(`Not run: ${name}: ${reasons[name]}`)
   return reasons
@@ -78,9 +84,14 @@ function end() {
 
 function vitest() {
   const program = join(root, 'node_modules', 'vitest', 'vitest.mjs')
-  const child = spawn(process.execPath, [program, 'run', '--allowOnly=false', ...process.argv.slice(2)], { stdio: 'inherit', env: environment, cwd: root })
+  const child = spawn(process.execPath, [program, 'run', '--allowOnly=false', ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env: environment,
+    cwd: root,
+  })
   // Ctrl-C reaches vitest by itself; this process stays to take the stores down.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => signal !== 'SIGINT' && child.kill(signal))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.on(signal, () => signal !== 'SIGINT' && child.kill(signal))
   return new Promise(resolve => child.on('exit', (code, signal) => resolve(signal === null ? code : 1)))
 }
 

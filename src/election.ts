@@ -4,7 +4,9 @@ import type { Clock } from './core/clock.ts'
 import { ConfigurationError, LeaseLostError } from './core/errors.ts'
 import type { AcquireOptions, Election, Leader, Lease, Locks } from './core/types.ts'
 
-/** How often an observer looks. A change of leader takes a ttl when the old one died, so this is not what it waits for. */
+/**
+ * How often an observer looks. A change of leader takes a ttl when the old one died, so this is not what it waits for.
+ */
 const LOOK_MS = 250
 const VALUE = 'value'
 

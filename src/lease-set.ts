@@ -23,7 +23,12 @@ export function createLeaseSet(leases: readonly Lease[], mode: LeaseSet['mode'])
     },
     get state() {
       const states = leases.map(lease => lease.state)
-      return states.find(state => state === 'lost') ?? states.find(state => state === 'released') ?? states.find(state => state === 'suspect') ?? 'held'
+      return (
+        states.find(state => state === 'lost') ??
+        states.find(state => state === 'released') ??
+        states.find(state => state === 'suspect') ??
+        'held'
+      )
     },
     remaining: () => Math.min(...leases.map(lease => lease.remaining())),
     assertHeld() {

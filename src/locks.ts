@@ -17,12 +17,26 @@ import { createRenewer } from './core/renewal.ts'
 import { createRisk } from './core/risk.ts'
 import { requestOf, settingsOf } from './core/settings.ts'
 import { createStallDetector } from './core/stall.ts'
-import type { AcquireOptions, Lease, LeaseSet, Lock, LockOptions, Locks, LocksOptions, Ran, Task, TryOptions } from './core/types.ts'
+import type {
+  AcquireOptions,
+  Lease,
+  LeaseSet,
+  Lock,
+  LockOptions,
+  Locks,
+  LocksOptions,
+  Ran,
+  Task,
+  TryOptions,
+} from './core/types.ts'
 import { createElection } from './election.ts'
 import { createLeaseSet, lossOf } from './lease-set.ts'
 import type { Store } from './store/contract.ts'
 
-/** A waiter's ticket lives so long without a heartbeat. So a dead waiter costs those behind it at most 5 s, the wake-up included. */
+/**
+ * A waiter's ticket lives so long without a heartbeat. So a dead waiter costs those behind it at most 5 s, the wake-up
+ * included.
+ */
 const WAITER_TTL_MS = 4_800
 const DRAIN_MS = 10_000
 
@@ -42,7 +56,12 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
   const events = createEvents()
   const journal = options.journal === undefined ? undefined : openJournal(options.journal, settings.holder)
   // A `waiting` event names who holds; in a journal `holder` is who wrote the line.
-  if (journal) events.all(event => journal.write(event.type === 'waiting' ? { ...event, holder: settings.holder, heldBy: event.holder } : { ...event }))
+  if (journal)
+    events.all(event =>
+      journal.write(
+        event.type === 'waiting' ? { ...event, holder: settings.holder, heldBy: event.holder } : { ...event },
+      ),
+    )
   const background = createBackground()
   const storeError = (verb: string, cause: unknown): void => events.emit({ type: 'store-error', verb, cause })
 
@@ -132,7 +151,8 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
       const set = createLeaseSet(leases, mode)
       // While the last key was waited for, the first ones' windows ran on.
       set.assertHeld()
-      if (requests[0]?.wanted.autoRenew === true) await Promise.all(leases.map((lease, index) => lease.ensure((requests[index]?.wanted.ttlMs ?? 0) / 3)))
+      if (requests[0]?.wanted.autoRenew === true)
+        await Promise.all(leases.map((lease, index) => lease.ensure((requests[index]?.wanted.ttlMs ?? 0) / 3)))
       set.assertHeld()
       return set
     } catch (error) {
@@ -141,7 +161,10 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
     }
   }
 
-  async function runAll<T>(keys: readonly string[], ...rest: [Task<LeaseSet, T>] | [AcquireOptions, Task<LeaseSet, T>]): Promise<T> {
+  async function runAll<T>(
+    keys: readonly string[],
+    ...rest: [Task<LeaseSet, T>] | [AcquireOptions, Task<LeaseSet, T>]
+  ): Promise<T> {
     const [options, task] = optionsAndTask(rest)
     const set = await acquireAll(keys, options)
     return perform([...set.tokens.keys()], set, task)
@@ -194,7 +217,10 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
     traits,
     lock,
     semaphore: (key, limit, options = {}) => lock(key, { ...options, mode: 'shared', limit }),
-    readWrite: (key, options = {}) => ({ read: lock(key, { ...options, mode: 'shared' }), write: lock(key, { ...options, mode: 'exclusive' }) }),
+    readWrite: (key, options = {}) => ({
+      read: lock(key, { ...options, mode: 'shared' }),
+      write: lock(key, { ...options, mode: 'exclusive' }),
+    }),
     acquire,
     tryAcquire,
     run,
@@ -202,7 +228,8 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
     acquireAll,
     runAll,
     async once(key, options, task) {
-      if (options?.minHold === undefined) throw new ConfigurationError(`once("${key}") needs minHold: how long nobody else may run it.`)
+      if (options?.minHold === undefined)
+        throw new ConfigurationError(`once("${key}") needs minHold: how long nobody else may run it.`)
       return tryRun(key, options, task)
     },
     election: (key, options = {}) => createElection({ acquire, inspect }, clock, normalKey(key), options),
@@ -233,24 +260,35 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
   }
 }
 
-function optionsAndTask<O extends object, L, T>(rest: [Task<L, T>] | [O, Task<L, T>]): [O | Record<string, never>, Task<L, T>] {
+function optionsAndTask<O extends object, L, T>(
+  rest: [Task<L, T>] | [O, Task<L, T>],
+): [O | Record<string, never>, Task<L, T>] {
   const [options, task] = rest.length === 1 ? [{}, rest[0]] : rest
-  if (typeof task !== 'function') throw new ConfigurationError('run needs a task: a function that is called while the lock is held.')
+  if (typeof task !== 'function')
+    throw new ConfigurationError('run needs a task: a function that is called while the lock is held.')
   return [options ?? {}, task]
 }
 
 /** Runs the task and releases, whatever comes of it; tells if the lease was lost by then. */
-async function perform<L extends Pick<Lease, 'release' | 'assertHeld'>, T>(keys: readonly string[], lease: L, task: Task<L, T>): Promise<T> {
+async function perform<L extends Pick<Lease, 'release' | 'assertHeld'>, T>(
+  keys: readonly string[],
+  lease: L,
+  task: Task<L, T>,
+): Promise<T> {
   const outcome = await holdingKeys(keys, () => settled(lease, task))
   const lost = lossOf(lease)
   const result = await lease.release()
   if (lost !== null || result === 'lost') {
     const { token = 0, reason = 'gone' } = lost ?? {}
     const key = keys.join('", "')
-    throw new LeaseLostError(lost?.message ?? `The lease of "${key}" was gone from the store when its task ended: somebody else may have held it meanwhile.`, {
-      ...{ key, token, reason, outcome },
-      cause: outcome.status === 'rejected' ? outcome.reason : undefined,
-    })
+    throw new LeaseLostError(
+      lost?.message ??
+        `The lease of "${key}" was gone from the store when its task ended: somebody else may have held it meanwhile.`,
+      {
+        ...{ key, token, reason, outcome },
+        cause: outcome.status === 'rejected' ? outcome.reason : undefined,
+      },
+    )
   }
   if (outcome.status === 'rejected') throw outcome.reason
   return outcome.value

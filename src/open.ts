@@ -1,4 +1,6 @@
-/** From an address to locks. The driver, and the client package behind it, is loaded only when its scheme is asked for. */
+/**
+ * From an address to locks. The driver, and the client package behind it, is loaded only when its scheme is asked for.
+ */
 import { withoutPassword } from './core/address.ts'
 import { ConfigurationError } from './core/errors.ts'
 import type { Locks, LocksOptions } from './core/types.ts'
@@ -31,10 +33,12 @@ const PROBE = 'holdfast'
 
 /**
  * Opens a store by address and returns its locks. Without a target: HOLDFAST_STORE, else the embedded SQLite file
- * `$XDG_STATE_HOME/holdfast/locks.db` (default `~/.local/state/holdfast/locks.db`). With NODE_ENV=production and neither it
- * refuses, since one file per machine excludes nobody elsewhere; `sqlite:` asks for the embedded file by name.
+ * `$XDG_STATE_HOME/holdfast/locks.db` (default `~/.local/state/holdfast/locks.db`). With NODE_ENV=production and
+ * neither it refuses, since one file per machine excludes nobody elsewhere; `sqlite:` asks for the embedded file by
+ * name.
  *
- * Addresses: memory: sqlite:PATH redis:// rediss:// valkey:// redis+sentinel:// redis+cluster:// redlock://h1:p1,h2:p2,h3:p3
+ * Addresses: memory: sqlite:PATH redis:// rediss:// valkey:// redis+sentinel:// redis+cluster://
+ * redlock://h1:p1,h2:p2,h3:p3
  *
  * Nothing idle that holdfast opened keeps the process alive; a pending acquire and a held lease do.
  * @throws ConfigurationError  unknown scheme; client package missing (says what to install); a wrong option
@@ -42,7 +46,10 @@ const PROBE = 'holdfast'
  */
 export async function open(target?: string | URL | Store, options: OpenOptions = {}): Promise<Locks> {
   const { namespace, ...locksOptions } = options
-  const store = typeof target === 'object' && !(target instanceof URL) ? given(target, namespace) : await storeAt(addressOf(target), namespace)
+  const store =
+    typeof target === 'object' && !(target instanceof URL)
+      ? given(target, namespace)
+      : await storeAt(addressOf(target), namespace)
   const locks = createLocks(store, locksOptions)
   try {
     await locks.inspect(PROBE)
@@ -54,14 +61,18 @@ export async function open(target?: string | URL | Store, options: OpenOptions =
 }
 
 function given(store: Store, namespace: string | undefined): Store {
-  if (namespace !== undefined) throw new ConfigurationError('A store that is made already has its namespace: give it to the function that makes it.')
+  if (namespace !== undefined)
+    throw new ConfigurationError(
+      'A store that is made already has its namespace: give it to the function that makes it.',
+    )
   return store
 }
 
 function addressOf(target: string | URL | undefined): string {
   const address = target === undefined ? process.env['HOLDFAST_STORE'] : String(target)
   if (address !== undefined && address !== '') return address
-  if (target !== undefined) throw new ConfigurationError('The address of the store is empty. Leave it out for the embedded file.')
+  if (target !== undefined)
+    throw new ConfigurationError('The address of the store is empty. Leave it out for the embedded file.')
   if (process.env['NODE_ENV'] === 'production') {
     throw new ConfigurationError(
       'No store is named, and in production one SQLite file per machine would exclude nobody elsewhere. Set HOLDFAST_STORE, or ask for the embedded file by name with "sqlite:".',
@@ -75,7 +86,9 @@ async function storeAt(address: string, namespace: string | undefined): Promise<
   const factory = scheme === undefined || !Object.hasOwn(DRIVERS, scheme) ? undefined : DRIVERS[scheme]
   if (factory === undefined) {
     const known = Object.keys(DRIVERS).join(': ')
-    throw new ConfigurationError(`"${withoutPassword(address)}" is not an address of a store: it must begin with one of ${known}:`)
+    throw new ConfigurationError(
+      `"${withoutPassword(address)}" is not an address of a store: it must begin with one of ${known}:`,
+    )
   }
   return factory(address, namespace === undefined ? {} : { namespace })
 }

@@ -1,5 +1,12 @@
 /** Exit codes, and how an error becomes one line and a code. */
-import { ConfigurationError, InvalidKeyError, LeaseLostError, StoreUnavailableError, UnsupportedError, WaitTimeoutError } from '../core/errors.ts'
+import {
+  ConfigurationError,
+  InvalidKeyError,
+  LeaseLostError,
+  StoreUnavailableError,
+  UnsupportedError,
+  WaitTimeoutError,
+} from '../core/errors.ts'
 
 /** Those of sysexits.h where one fits, those of a shell where one fits. */
 export const EXIT = {
@@ -30,7 +37,8 @@ export class CliError extends Error {
 
 export function exitOf(error: unknown): number {
   if (error instanceof CliError) return error.exit
-  if (error instanceof ConfigurationError || error instanceof InvalidKeyError || error instanceof UnsupportedError) return EXIT.usage
+  if (error instanceof ConfigurationError || error instanceof InvalidKeyError || error instanceof UnsupportedError)
+    return EXIT.usage
   if (error instanceof StoreUnavailableError) return EXIT.unavailable
   if (error instanceof WaitTimeoutError) return EXIT.notAcquired
   if (error instanceof LeaseLostError) return EXIT.lost

@@ -106,7 +106,11 @@ interface Running {
 
 function spawnGuard(options: GuardOptions, hear: (line: string) => void, onGone: () => void): Promise<Running> {
   const stdio: StdioOptions = ['ignore', 'ignore', 'ignore', 'pipe', 'pipe']
-  const child = spawn(process.execPath, [PROGRAM, options.leads ? 'group' : 'tree', options.mark], { detached: true, stdio, env: guardEnvironment() })
+  const child = spawn(process.execPath, [PROGRAM, options.leads ? 'group' : 'tree', options.mark], {
+    detached: true,
+    stdio,
+    env: guardEnvironment(),
+  })
   const [, , , news, command] = child.stdio
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => reject(new CliError(`the guard cannot be started: ${why}`, EXIT.internal))

@@ -2,13 +2,13 @@
  * The guard: a small process that outlives holdfast by the moment it takes to end the job.
  *
  * A lease is only safe if its job is dead before the lease can be another's, also when `holdfast run` is killed (-9) or
- * stopped (SIGSTOP, a hung machine's scheduler, a debugger) and can do nothing about it. So holdfast starts this program
- * first, in a session of its own that no terminal and no group signal reaches, and sends it each new deadline. No news
- * until the deadline is near, or the end of the pipe: the guard ends the job.
+ * stopped (SIGSTOP, a hung machine's scheduler, a debugger) and can do nothing about it. So holdfast starts this
+ * program first, in a session of its own that no terminal and no group signal reaches, and sends it each new deadline.
+ * No news until the deadline is near, or the end of the pipe: the guard ends the job.
  *
- * Nothing may start unguarded, and nothing may start late: holdfast itself may be stopped between its last look at the lease
- * and the fork. So the command is born waiting (launch.ts): it tells its number to the guard, and the guard, which
- * looks at the clock last, lets it go or not.
+ * Nothing may start unguarded, and nothing may start late: holdfast itself may be stopped between its last look at the
+ * lease and the fork. So the command is born waiting (launch.ts): it tells its number to the guard, and the guard,
+ * which looks at the clock last, lets it go or not.
  *
  *   fd 3, holdfast: lines in: `deadline MS GRACE`, `job PID`, `asked`, `done`; lines out: `ready`, `started`, `ending`
  *   fd 4, the command: its PID in, `go` out; closed instead: it must not start
@@ -113,7 +113,8 @@ function orphaned(): void {
 }
 
 // Its own signals must not end it: it is ended by `done`, and by having nothing left to guard.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGTSTP'] as const) process.on(signal, () => {})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGTSTP'] as const)
+  process.on(signal, () => {})
 
 holdfast.on('data', linesOf(hear)).on('close', orphaned).on('error', orphaned)
 command

@@ -5,10 +5,10 @@
  * Without a terminal the command leads a process group of its own. The kernel signals a group in one step, so nothing
  * that the group forks meanwhile escapes, and the number stays taken as long as anything lives in the group.
  *
- * With a terminal the command must stay in the terminal's foreground group, which it shares with holdfast itself, a script
- * around it, the other end of a pipe. There the job is what descends from the command, plus orphans of it, known by the
- * mark in their environment, as long as they are in the command's session (the shell that a user opens under a lock puts
- * each of its own jobs in a group of its own).
+ * With a terminal the command must stay in the terminal's foreground group, which it shares with holdfast itself, a
+ * script around it, the other end of a pipe. There the job is what descends from the command, plus orphans of it, known
+ * by the mark in their environment, as long as they are in the command's session (the shell that a user opens under a
+ * lock puts each of its own jobs in a group of its own).
  *
  * What leaves its group (or, with a terminal, its session) by setsid is no longer of the job.
  */

@@ -6,7 +6,9 @@ export async function addLabLazily(program: Command, argv: readonly string[]): P
     const { addLab } = await import('../lab/command.ts')
     addLab(program)
   } else {
-    program.command('lab').description('experiments with real processes: what goes wrong without a lock, with a lock alone, and what holds')
+    program
+      .command('lab')
+      .description('experiments with real processes: what goes wrong without a lock, with a lock alone, and what holds')
   }
   return program
 }

@@ -1,10 +1,10 @@
 /**
  * Starts the command of a run: found as a shell would find it, run without one.
  *
- * It is born waiting. Between holdfast's last look at the lease and the fork anything may happen to holdfast (SIGKILL, SIGSTOP), so
- * the new process itself first tells the guard its number, waits for the guard's leave, and only then becomes the command.
- * Node cannot fork without exec, so /bin/sh does this; it never sees the command as text. The pipe to the guard stands in
- * for stdin until then, because only there does Node hand over a pipe that blocks.
+ * It is born waiting. Between holdfast's last look at the lease and the fork anything may happen to holdfast (SIGKILL,
+ * SIGSTOP), so the new process itself first tells the guard its number, waits for the guard's leave, and only then
+ * becomes the command. Node cannot fork without exec, so /bin/sh does this; it never sees the command as text. The pipe
+ * to the guard stands in for stdin until then, because only there does Node hand over a pipe that blocks.
  */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -42,11 +42,16 @@ function restoring(environment: NodeJS.ProcessEnv): readonly string[] {
  */
 export function checkCommand(name: string, environment: NodeJS.ProcessEnv): void {
   const folders = (environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin').split(delimiter)
-  const places = name.includes('/') ? [name] : folders.map(folder => join(folder || '.', name)).filter(place => kindOf(place) === 'file')
+  const places = name.includes('/')
+    ? [name]
+    : folders.map(folder => join(folder || '.', name)).filter(place => kindOf(place) === 'file')
   const there = places.filter(place => kindOf(place) !== 'nothing')
   if (there.length === 0) throw new CliError(`${name}: command not found`, EXIT.notFound)
   if (there.some(place => kindOf(place) === 'file' && isExecutable(place))) return
-  throw new CliError(`${name}: ${there.some(place => kindOf(place) === 'folder') ? 'is a directory' : 'permission denied'}`, EXIT.notExecutable)
+  throw new CliError(
+    `${name}: ${there.some(place => kindOf(place) === 'folder') ? 'is a directory' : 'permission denied'}`,
+    EXIT.notExecutable,
+  )
 }
 
 function kindOf(path: string): 'file' | 'folder' | 'nothing' {

@@ -17,8 +17,8 @@ export interface Wish {
 }
 
 /**
- * One attempt first: it tells an unreachable store (which the wait would outlast) from a lock that is held, and by whom.
- * null: somebody else holds it, which has been said.
+ * One attempt first: it tells an unreachable store (which the wait would outlast) from a lock that is held, and by
+ * whom. null: somebody else holds it, which has been said.
  */
 export async function obtain(locks: Locks, { key, options, reporter, signal }: Wish): Promise<Lease | null> {
   const wanted = wantedOf(options)
@@ -31,7 +31,11 @@ export async function obtain(locks: Locks, { key, options, reporter, signal }: W
     reporter.say('refused', `"${key}" is ${heldBy(holders)}`, { key, holders })
     return null
   }
-  reporter.say('waiting', `waiting for "${key}", ${heldBy(holders)}${queueOf(view?.waiters.length ?? 0)}`, { key, holders, ahead: view?.waiters.length ?? 0 })
+  reporter.say('waiting', `waiting for "${key}", ${heldBy(holders)}${queueOf(view?.waiters.length ?? 0)}`, {
+    key,
+    holders,
+    ahead: view?.waiters.length ?? 0,
+  })
   let told = false
   const unsubscribe = locks.on('store-error', ({ cause }) => {
     if (!told) reporter.say('store-error', `the store fails (${brief(cause)}); still waiting for "${key}"`, { key })

@@ -23,7 +23,11 @@ export function limitOption(text: string): number {
 }
 
 export function tokenOption(text: string): number {
-  return integer(text, { min: 0, max: Number.MAX_SAFE_INTEGER }, 'A token is a whole number, as `holdfast ls` shows it.')
+  return integer(
+    text,
+    { min: 0, max: Number.MAX_SAFE_INTEGER },
+    'A token is a whole number, as `holdfast ls` shows it.',
+  )
 }
 
 export function countOption(text: string): number {
@@ -37,7 +41,10 @@ function integer(text: string, bounds: { readonly min: number; readonly max: num
 }
 
 /** `name=value`, as often as one likes. */
-export function metaOption(text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
+export function metaOption(
+  text: string,
+  before: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
   const at = text.indexOf('=')
   if (at < 1) throw new InvalidArgumentError('Write name=value.')
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) }

@@ -27,13 +27,20 @@ export function listProcesses(): readonly ProcessInfo[] {
     const fields = statFields(Number(name))
     if (fields === null) continue
     const [state, parent, group, session] = fields
-    found.push({ pid: Number(name), parent: Number(parent), group: Number(group), session: Number(session), dead: isDead(state) })
+    found.push({
+      pid: Number(name),
+      parent: Number(parent),
+      group: Number(group),
+      session: Number(session),
+      dead: isDead(state),
+    })
   }
   return found
 }
 
 /**
- * Tells one process from a later one that was given the same number; null: there is no such process, or this system does not say.
+ * Tells one process from a later one that was given the same number; null: there is no such process, or this system
+ * does not say.
  */
 export function birthOf(pid: number): string | null {
   return linux ? (statFields(pid)?.[19] ?? null) : null
@@ -60,12 +67,21 @@ function statFields(pid: number): readonly string[] | null {
 }
 
 function listByPs(): readonly ProcessInfo[] {
-  const table = execFileSync('ps', ['-A', '-o', 'pid=', '-o', 'ppid=', '-o', 'pgid=', '-o', 'state='], { encoding: 'utf8', maxBuffer: 2 ** 26 })
+  const table = execFileSync('ps', ['-A', '-o', 'pid=', '-o', 'ppid=', '-o', 'pgid=', '-o', 'state='], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  })
   return table
     .split('\n')
     .map(line => line.trim().split(/\s+/))
     .filter(columns => columns.length >= 4)
-    .map(([pid, parent, group, state]) => ({ pid: Number(pid), parent: Number(parent), group: Number(group), session: null, dead: isDead(state) }))
+    .map(([pid, parent, group, state]) => ({
+      pid: Number(pid),
+      parent: Number(parent),
+      group: Number(group),
+      session: null,
+      dead: isDead(state),
+    }))
 }
 
 function isDead(state: string | undefined): boolean {

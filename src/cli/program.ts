@@ -1,12 +1,20 @@
 /**
- * The command line: names, options and help of all commands. What they do is in files of their own, which are loaded when
- * they are called: a lock in a script should cost no more than it must.
+ * The command line: names, options and help of all commands. What they do is in files of their own, which are loaded
+ * when they are called: a lock in a script should cost no more than it must.
  */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
 import { CliError, EXIT } from './exit.ts'
 import { addLabLazily } from './lab.ts'
-import { countOption, durationOption, exitCodeOption, limitOption, metaOption, tokenOption, withStoreOptions } from './options.ts'
+import {
+  countOption,
+  durationOption,
+  exitCodeOption,
+  limitOption,
+  metaOption,
+  tokenOption,
+  withStoreOptions,
+} from './options.ts'
 import type { RunOptions } from './run-options.ts'
 import type { RevokeOptions, ShowOptions } from './show.ts'
 import type { TimelineOptions } from './timeline.ts'
@@ -63,14 +71,22 @@ function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Comma
     .argument('<key>', 'name of the lock')
     .argument('<command...>', 'what to run')
     .option('-n, --nonblock', 'do not wait: one attempt')
-    .addOption(new Option('-w, --wait <duration>', 'wait no longer than this (default: for ever)').argParser(durationOption).conflicts('nonblock'))
+    .addOption(
+      new Option('-w, --wait <duration>', 'wait no longer than this (default: for ever)')
+        .argParser(durationOption)
+        .conflicts('nonblock'),
+    )
     .option('-E, --conflict-exit-code <code>', 'exit code if the lock is not acquired (default: 75)', exitCodeOption)
     .option('-s, --shared', 'hold it together with other shared holders')
     .option('--limit <n>', 'hold it together with others, at most n at once', limitOption)
     .option('--ttl <duration>', 'length of the lease, renewed while the command runs (default: 15s)', durationOption)
     .option('--min-hold <duration>', 'keep it taken at least so long, also after the command', durationOption)
     .option('--max-hold <duration>', 'stop the command after so long', durationOption)
-    .option('--grace <duration>', 'time between TERM and KILL (default: 5s, or a third of --ttl if that is less)', durationOption)
+    .option(
+      '--grace <duration>',
+      'time between TERM and KILL (default: 5s, or a third of --ttl if that is less)',
+      durationOption,
+    )
     .option('--holder <text>', 'who this is, for people (default: HOST:PID)')
     .option('--meta <name=value>', 'shown by inspect; repeatable', metaOption)
     .addHelpText('after', RUN_HELP)
@@ -147,7 +163,8 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     if (error.exitCode === 0) return EXIT.ok
     const mayBeOfCommand = error.code === 'commander.unknownOption' && argv[0] === 'run' && !argv.includes('--')
     throw new CliError(
-      outcome.problem + (mayBeOfCommand ? '. If it is an option of the command, put -- in front: holdfast run KEY -- COMMAND' : ''),
+      outcome.problem +
+        (mayBeOfCommand ? '. If it is an option of the command, put -- in front: holdfast run KEY -- COMMAND' : ''),
       EXIT.usage,
     )
   }
@@ -162,5 +179,7 @@ function inOneLine(text: string): string {
 
 function versionOfPackage(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : 'unknown'
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest
+    ? String(manifest.version)
+    : 'unknown'
 }

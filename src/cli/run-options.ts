@@ -26,7 +26,9 @@ export interface RunOptions extends StoreOptions {
 /** A grace as long as the time from one renewal to the next would end the command in quiet times. */
 export const LONGEST_GRACE = 2 / 3
 /** What is asked of the store, the wait apart. */
-export function wantedOf(options: RunOptions): Omit<AcquireOptions, 'wait' | 'mode' | 'limit'> & ({ mode: 'exclusive' | 'shared' } | { limit: number }) {
+export function wantedOf(
+  options: RunOptions,
+): Omit<AcquireOptions, 'wait' | 'mode' | 'limit'> & ({ mode: 'exclusive' | 'shared' } | { limit: number }) {
   const { ttl, minHold, maxHold, meta, limit } = options
   return {
     ...(ttl !== undefined && { ttl }),

@@ -1,5 +1,6 @@
 /**
- * `holdfast run KEY -- COMMAND`: the command runs while this process holds the lock, and is dead before the lock can be another's.
+ * `holdfast run KEY -- COMMAND`: the command runs while this process holds the lock, and is dead before the lock can be
+ * another's.
  *
  * The order matters. The lock first, then the guard, then a lease with most of its window left, then the command (which
  * the guard lets go), and the release only when nothing of the job is left.
@@ -44,7 +45,8 @@ interface Run {
 
 /** Runs the command and gives the exit code. @throws whatever kept it from running */
 export async function run(key: string, command: readonly string[], options: RunOptions): Promise<number> {
-  if (process.platform === 'win32') throw new UnsupportedError('holdfast run needs process groups, which Windows has not. Use WSL, or the library.')
+  if (process.platform === 'win32')
+    throw new UnsupportedError('holdfast run needs process groups, which Windows has not. Use WSL, or the library.')
   const graceMs = graceOf(options)
   const normal = normalKey(key)
   checkCommand(command[0] ?? '', process.env)
@@ -70,7 +72,11 @@ async function runWith(locks: Locks, run: Run): Promise<number> {
   try {
     const ended = await runUnder(locks, lease, run)
     const exit = exitCodeOf(ended)
-    if (ended.lost !== null) run.reporter.say('stopped', `the command was stopped because the lock "${run.key}" was lost`, { key: run.key, exit })
+    if (ended.lost !== null)
+      run.reporter.say('stopped', `the command was stopped because the lock "${run.key}" was lost`, {
+        key: run.key,
+        exit,
+      })
     else run.reporter.note('ended', { key: run.key, code: ended.code, signal: ended.signal, exit })
     return exit
   } finally {
@@ -78,13 +84,20 @@ async function runWith(locks: Locks, run: Run): Promise<number> {
   }
 }
 
-/** A lost lease is given back too, so that the next need not wait for its end. A store that has been failing is not waited for long. */
+/**
+ * A lost lease is given back too, so that the next need not wait for its end. A store that has been failing is not
+ * waited for long.
+ */
 async function giveBack(lease: Lease, { key, reporter }: Run): Promise<void> {
   const { state } = lease
   const leftMs = lease.remaining()
   const released = state === 'held' ? await lease.release() : await atMost(LONGEST_LATE_RELEASE_MS, lease.release())
   if (state === 'lost' || (released !== 'unconfirmed' && released !== null)) return
-  reporter.say('unconfirmed', `the store did not confirm the release of "${key}"; it becomes free by itself within ${humanMs(leftMs)}`, { key, leftMs })
+  reporter.say(
+    'unconfirmed',
+    `the store did not confirm the release of "${key}"; it becomes free by itself within ${humanMs(leftMs)}`,
+    { key, leftMs },
+  )
 }
 
 async function runUnder(locks: Locks, lease: Lease, run: Run): Promise<Ended> {
@@ -109,7 +122,10 @@ async function runUnder(locks: Locks, lease: Lease, run: Run): Promise<Ended> {
 }
 
 function tooLate(key: string): CliError {
-  return new CliError(`lost "${key}" before the command could start; where machine or store are slow a longer --ttl helps`, EXIT.lost)
+  return new CliError(
+    `lost "${key}" before the command could start; where machine or store are slow a longer --ttl helps`,
+    EXIT.lost,
+  )
 }
 
 interface Kind {
@@ -126,11 +142,23 @@ async function start(lease: Lease, guard: Guard, { revokedBecause, ...kind }: Ki
   signals.ended.throwIfAborted()
 
   // No pause from here to the handlers: a signal in between would be lost.
-  const child = guard.launch(pipe => launch({ command, leads: kind.leads, environment: environmentOf(lease, kind.mark, options) }, pipe))
+  const child = guard.launch(pipe =>
+    launch({ command, leads: kind.leads, environment: environmentOf(lease, kind.mark, options) }, pipe),
+  )
   if (child.pid === undefined) throw await failureOf(child)
   const job = jobOf(child.pid, kind)
-  const onLost = (why: string): void => reporter.say('lost', `lost "${key}": ${why}; stopping the command`, { key, reason: why })
-  const supervision = supervise({ lease, child, job, guard, graceMs, maxHoldMs: maxHoldOf(options), revokedBecause, onLost })
+  const onLost = (why: string): void =>
+    reporter.say('lost', `lost "${key}": ${why}; stopping the command`, { key, reason: why })
+  const supervision = supervise({
+    lease,
+    child,
+    job,
+    guard,
+    graceMs,
+    maxHoldMs: maxHoldOf(options),
+    revokedBecause,
+    onLost,
+  })
   signals.forwardTo(job, {
     asked: supervision.asked,
     async suspend() {
@@ -140,7 +168,11 @@ async function start(lease: Lease, guard: Guard, { revokedBecause, ...kind }: Ki
       )
       supervision.wake()
       const forMs = Math.max(0, lease.remaining() - graceMs)
-      reporter.say('suspended', `suspended; unless continued within ${humanMs(forMs)} the command is stopped and "${key}" given up`, { key, forMs })
+      reporter.say(
+        'suspended',
+        `suspended; unless continued within ${humanMs(forMs)} the command is stopped and "${key}" given up`,
+        { key, forMs },
+      )
       if (kind.leads) signalJob(job, 'SIGSTOP')
       process.kill(process.pid, 'SIGSTOP')
       if (kind.leads) signalJob(job, 'SIGCONT')

@@ -1,10 +1,10 @@
 /**
  * Signals to `holdfast run`. While it waits for the lock they end it; while the command runs they are the command's.
  *
- * Without a terminal the command's group is its own, so each signal is passed on to it. With a terminal the command is in the
- * terminal's foreground group beside holdfast: what the keyboard sends (Ctrl-C, Ctrl-\) it has already had, and holdfast only has to
- * survive it. Ctrl-Z stops holdfast as well, because that is what makes the shell answer; nobody renews then, so it
- * renews just before, and says how long that lasts.
+ * Without a terminal the command's group is its own, so each signal is passed on to it. With a terminal the command is
+ * in the terminal's foreground group beside holdfast: what the keyboard sends (Ctrl-C, Ctrl-\) it has already had, and
+ * holdfast only has to survive it. Ctrl-Z stops holdfast as well, because that is what makes the shell answer; nobody
+ * renews then, so it renews just before, and says how long that lasts.
  */
 import { constants } from 'node:os'
 import type { Job } from './job.ts'

@@ -2,8 +2,8 @@
  * When a job must be asked to end, and when it must be killed, so that it is dead before its lease can be another's.
  *
  * `deadline` is the end of the lease's window, which every renewal moves. The job is asked (TERM) when only the grace
- * is left of it: renewal starts at two thirds of the ttl, so by then it has been failing for a while. It is killed a margin before the
- * deadline, because the kill must have happened, on a busy machine too, when the window closes.
+ * is left of it: renewal starts at two thirds of the ttl, so by then it has been failing for a while. It is killed a
+ * margin before the deadline, because the kill must have happened, on a busy machine too, when the window closes.
  */
 export interface Stopping {
   /** End of the lease's window; all times on one clock, in milliseconds. */

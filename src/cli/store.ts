@@ -17,7 +17,8 @@ function addressOf(options: StoreOptions): string | undefined {
 }
 
 /**
- * The locks that a command works on. In arrival order over all processes: a command is one task, so there is nothing to pass on.
+ * The locks that a command works on. In arrival order over all processes: a command is one task, so there is nothing to
+ * pass on.
  * @throws ConfigurationError | StoreUnavailableError
  */
 export async function openStore(options: StoreOptions, locksOptions: LocksOptions = {}): Promise<Locks> {

@@ -1,8 +1,8 @@
 /**
  * Watches over a job until nothing of it is left, and sees to it that it is dead before its lease can be another's.
  *
- * The lease is renewed meanwhile (by the library), so as long as the store answers the lock is kept for whatever the command has left
- * running in its job: that is asked to end when the command has ended, and killed after the grace.
+ * The lease is renewed meanwhile (by the library), so as long as the store answers the lock is kept for whatever the
+ * command has left running in its job: that is asked to end when the command has ended, and killed after the grace.
  */
 import type { ChildProcess } from 'node:child_process'
 import { sleep, systemClock } from '../core/clock.ts'
@@ -116,7 +116,9 @@ export function supervise(supervised: Supervised): Supervision {
         guard.asked()
       }
       const ending = now >= termAt
-      const pauseMs = ending ? Math.min(LOOK_MS.most, LOOK_MS.first * 2 ** looks++, now < killAt ? killAt - now : Infinity) : termAt - now
+      const pauseMs = ending
+        ? Math.min(LOOK_MS.most, LOOK_MS.first * 2 ** looks++, now < killAt ? killAt - now : Infinity)
+        : termAt - now
       await sleep(clock, Math.min(pauseMs, LONGEST_REST_MS), { signal: rest.signal })
     }
     await guard.finish()

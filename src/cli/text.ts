@@ -4,11 +4,15 @@ import type { TicketView } from '../store/contract.ts'
 
 /** Text that comes from others (keys, holders, reasons) must not move the cursor or forge a line. */
 export function plain(text: string): string {
-  return /[\p{C}\p{Z}]/u.test(text.replaceAll(' ', '')) ? JSON.stringify(text).replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, escaped) : text
+  return /[\p{C}\p{Z}]/u.test(text.replaceAll(' ', ''))
+    ? JSON.stringify(text).replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, escaped)
+    : text
 }
 
 function escaped(character: string): string {
-  return [...Array(character.length).keys()].map(index => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`).join('')
+  return [...Array(character.length).keys()]
+    .map(index => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`)
+    .join('')
 }
 
 /** held by HOST:PID for 3 s */
@@ -21,11 +25,19 @@ export function heldBy(holders: readonly TicketView[]): string {
 
 /** JSON for programs, with whole milliseconds. */
 export function json(value: unknown, indent = 0): string {
-  return JSON.stringify(value, (name, field: unknown) => (name.endsWith('Ms') && typeof field === 'number' ? Math.round(field) : field), indent)
+  return JSON.stringify(
+    value,
+    (name, field: unknown) => (name.endsWith('Ms') && typeof field === 'number' ? Math.round(field) : field),
+    indent,
+  )
 }
 
 /** Columns under their heads, two blanks between. */
-export function table(heads: readonly string[], rows: readonly (readonly string[])[], options: { readonly bold: boolean }): string {
+export function table(
+  heads: readonly string[],
+  rows: readonly (readonly string[])[],
+  options: { readonly bold: boolean },
+): string {
   const widths = heads.map((head, column) => Math.max(width(head), ...rows.map(row => width(row[column] ?? ''))))
   const line = (cells: readonly string[]): string =>
     cells
@@ -41,7 +53,8 @@ export function hasEmphasis(stream: { readonly isTTY?: boolean }): boolean {
   return stream.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
 }
 
-const WIDE = /\p{Emoji_Presentation}|[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\uff01-\uff60]/u
+const WIDE =
+  /\p{Emoji_Presentation}|[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\uff01-\uff60]/u
 
 /** In cells of a terminal, near enough. */
 function width(text: string): number {

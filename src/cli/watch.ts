@@ -1,8 +1,8 @@
 /**
  * `holdfast watch`: who takes and gives back which locks, line by line, until Ctrl-C.
  *
- * It asks the store again and again, since not every store can tell of changes that do not concern oneself: what comes and
- * goes between two looks is not seen.
+ * It asks the store again and again, since not every store can tell of changes that do not concern oneself: what comes
+ * and goes between two looks is not seen.
  */
 import { sleep, systemClock } from '../core/clock.ts'
 import { humanMs, milliseconds } from '../core/duration.ts'
@@ -30,7 +30,8 @@ export interface Change {
 const INTERVAL_MS = 500
 
 export async function watch(prefix: string, options: WatchOptions): Promise<number> {
-  const intervalMs = options.interval === undefined ? INTERVAL_MS : milliseconds(options.interval, '--interval', { min: 10 })
+  const intervalMs =
+    options.interval === undefined ? INTERVAL_MS : milliseconds(options.interval, '--interval', { min: 10 })
   const stopping = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopping.abort())
   return withStore(options, async locks => {
@@ -69,7 +70,9 @@ export function changes(before: readonly LockView[], now: readonly LockView[]): 
   })
 }
 
-function placesOf(view: LockView | undefined): ReadonlyMap<string, { readonly ticket: TicketView; readonly held: boolean }> {
+function placesOf(
+  view: LockView | undefined,
+): ReadonlyMap<string, { readonly ticket: TicketView; readonly held: boolean }> {
   const places = new Map<string, { readonly ticket: TicketView; readonly held: boolean }>()
   for (const ticket of view?.waiters ?? []) places.set(nameOf(ticket), { ticket, held: false })
   for (const ticket of view?.holders ?? []) places.set(nameOf(ticket), { ticket, held: true })
@@ -92,7 +95,12 @@ function print(change: Change, options: WatchOptions): void {
     return
   }
   const time = at.toTimeString().slice(0, 8)
-  const how = { held: 'is held by', waiting: 'is waited for by', released: 'is no longer held by', 'gave-up': 'is no longer waited for by' }[change.change]
+  const how = {
+    held: 'is held by',
+    waiting: 'is waited for by',
+    released: 'is no longer held by',
+    'gave-up': 'is no longer waited for by',
+  }[change.change]
   const since = change.change === 'released' ? `, after ${humanMs(change.sinceMs)}` : ''
   process.stdout.write(`${time}  ${plain(change.key)} ${how} ${plain(change.holder)} (token ${change.token})${since}\n`)
 }

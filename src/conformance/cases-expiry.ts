@@ -36,20 +36,27 @@ export function expiryCases(test: Register): void {
     holds(await visitor(scene, store, 'B', { queue: false }).enter())
   })
 
-  test('an expired waiter is not brought back by a late heartbeat, so it holds nothing when the holder leaves', ['queue'], async scene => {
-    const store = await scene.store()
-    const [a, b] = [visitor(scene, store, 'A'), visitor(scene, store, 'B', { waiterTtlMs: scene.times.shortMs })]
-    holds(await a.enter())
-    const { token } = waits(await b.enter())
-    await gone(scene, store, b)
-    await a.leave()
-    isGone(await b.enter({ token }))
-    assert.equal(await store.inspect(KEY, IO), null)
-  })
+  test(
+    'an expired waiter is not brought back by a late heartbeat, so it holds nothing when the holder leaves',
+    ['queue'],
+    async scene => {
+      const store = await scene.store()
+      const [a, b] = [visitor(scene, store, 'A'), visitor(scene, store, 'B', { waiterTtlMs: scene.times.shortMs })]
+      holds(await a.enter())
+      const { token } = waits(await b.enter())
+      await gone(scene, store, b)
+      await a.leave()
+      isGone(await b.enter({ token }))
+      assert.equal(await store.inspect(KEY, IO), null)
+    },
+  )
 
   test('a lost holder can neither renew, nor come back, nor release its successor', [], async scene => {
     const [here, there] = [await scene.store(), await scene.store()]
-    const [a, b] = [visitor(scene, here, 'A', { ttlMs: scene.times.shortMs }), visitor(scene, there, 'B', { queue: false })]
+    const [a, b] = [
+      visitor(scene, here, 'A', { ttlMs: scene.times.shortMs }),
+      visitor(scene, there, 'B', { queue: false }),
+    ]
     const { token } = holds(await a.enter())
     await comesToHold(scene, b)
     assert.equal(lost(await a.renew()).reason, 'gone')
@@ -91,7 +98,10 @@ export function expiryCases(test: Register): void {
     const { leftMs } = held(await a.renew(tinyMs))
     assert.ok(leftMs <= tinyMs, `leftMs is ${leftMs}, more than the ttl asked for`)
     await comesToHold(scene, visitor(scene, there, 'B', { queue: false }))
-    assert.ok(clock.now() - sentAt >= notBefore(here, steadyMs), `taken over after ${clock.now() - sentAt} ms of ${steadyMs}`)
+    assert.ok(
+      clock.now() - sentAt >= notBefore(here, steadyMs),
+      `taken over after ${clock.now() - sentAt} ms of ${steadyMs}`,
+    )
   })
 
   test('a short heartbeat does not shorten the life of one who waits', ['queue'], async scene => {
@@ -117,7 +127,10 @@ export function expiryCases(test: Register): void {
   test('who waits lives for waiterTtl, and a heartbeat keeps it alive', ['queue'], async scene => {
     const store = await scene.store()
     const { longMs, steadyMs, shortMs } = scene.times
-    const [dead, alive] = [visitor(scene, store, 'dead', { waiterTtlMs: shortMs }), visitor(scene, store, 'alive', { waiterTtlMs: steadyMs })]
+    const [dead, alive] = [
+      visitor(scene, store, 'dead', { waiterTtlMs: shortMs }),
+      visitor(scene, store, 'alive', { waiterTtlMs: steadyMs }),
+    ]
     holds(await visitor(scene, store, 'A').enter())
     assert.ok(waits(await dead.enter()).leftMs <= shortMs)
     const { token } = waits(await alive.enter())
@@ -127,21 +140,27 @@ export function expiryCases(test: Register): void {
     assert.equal(waits(await alive.enter({ token })).ahead, 1)
   })
 
-  test('many leases are renewed in one call, answered in order, and one that is lost harms no other', [], async scene => {
-    const store = await scene.store()
-    const all = Array.from({ length: 256 }, (_, index) => visitor(scene, store, `H${index}`, { key: `many:${String(index).padStart(3, '0')}` }))
-    const alive = all.filter((_, index) => index % 7 !== 3)
-    await Promise.all(alive.map(async each => holds(await each.enter())))
-    const answers = await store.renew(
-      all.map(each => ({ key: each.request.key, id: each.id, ttlMs: scene.times.longMs })),
-      IO,
-    )
-    assert.deepEqual(
-      answers.map(answer => answer.status),
-      all.map(each => (alive.includes(each) ? 'held' : 'lost')),
-    )
-    assert.deepEqual(await store.renew([], IO), [])
-  })
+  test(
+    'many leases are renewed in one call, answered in order, and one that is lost harms no other',
+    [],
+    async scene => {
+      const store = await scene.store()
+      const all = Array.from({ length: 256 }, (_, index) =>
+        visitor(scene, store, `H${index}`, { key: `many:${String(index).padStart(3, '0')}` }),
+      )
+      const alive = all.filter((_, index) => index % 7 !== 3)
+      await Promise.all(alive.map(async each => holds(await each.enter())))
+      const answers = await store.renew(
+        all.map(each => ({ key: each.request.key, id: each.id, ttlMs: scene.times.longMs })),
+        IO,
+      )
+      assert.deepEqual(
+        answers.map(answer => answer.status),
+        all.map(each => (alive.includes(each) ? 'held' : 'lost')),
+      )
+      assert.deepEqual(await store.renew([], IO), [])
+    },
+  )
 
   test('a renewal takes nothing that it does not hold', ['queue'], async scene => {
     const store = await scene.store()

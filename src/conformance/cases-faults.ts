@@ -8,7 +8,10 @@ import type { Scene } from './scene.ts'
 import type { Register } from './suite.ts'
 import type { Store } from '../store/contract.ts'
 
-/** The first call of `verb` meets the fault, and fails for its caller after `patienceMs`. The store itself has all the time it wants. */
+/**
+ * The first call of `verb` meets the fault, and fails for its caller after `patienceMs`. The store itself has all the
+ * time it wants.
+ */
 function once(store: Store, verb: Verb, fault: Fault, patienceMs = 20): Store {
   const calm: Store = {
     ...store,
@@ -25,7 +28,8 @@ function once(store: Store, verb: Verb, fault: Fault, patienceMs = 20): Store {
   }
 }
 
-const names = (views: readonly { readonly holder: string }[] | undefined): readonly string[] => (views ?? []).map(view => view.holder)
+const names = (views: readonly { readonly holder: string }[] | undefined): readonly string[] =>
+  (views ?? []).map(view => view.holder)
 
 export function faultCases(test: Register): void {
   test('who did not get the reply to its enter asks again, and has one ticket', [], async scene => {
@@ -129,9 +133,14 @@ export function faultCases(test: Register): void {
   test('a renewal that comes after the release brings nothing back', [], async scene => {
     const store = await scene.store()
     const a = visitor(scene, store, 'A')
-    const late = visitor(scene, once(store, 'renew', { kind: 'delay-request', delayMs: scene.times.shortMs }, 4 * scene.times.shortMs + 1_000), 'A', {
-      id: a.id,
-    })
+    const late = visitor(
+      scene,
+      once(store, 'renew', { kind: 'delay-request', delayMs: scene.times.shortMs }, 4 * scene.times.shortMs + 1_000),
+      'A',
+      {
+        id: a.id,
+      },
+    )
     const { token } = holds(await a.enter())
     const renewal = late.renew()
     await a.leave()

@@ -26,7 +26,11 @@ export function holdingCases(test: Register): void {
 
   test('who was refused leaves nothing behind', [], async scene => {
     const store = await scene.store()
-    const [a, b, c] = [visitor(scene, store, 'A'), visitor(scene, store, 'B', { queue: false }), visitor(scene, store, 'C', { queue: false })]
+    const [a, b, c] = [
+      visitor(scene, store, 'A'),
+      visitor(scene, store, 'B', { queue: false }),
+      visitor(scene, store, 'C', { queue: false }),
+    ]
     holds(await a.enter())
     refused(await b.enter())
     assert.deepEqual((await store.inspect(KEY, IO))?.waiters, [])
@@ -80,7 +84,11 @@ export function holdingCases(test: Register): void {
 
   test('a writer that waits is not overtaken by readers', ['queue', 'shared'], async scene => {
     const store = await scene.store()
-    const [early, writer, late] = [visitor(scene, store, 'R1', { mode: 'shared' }), visitor(scene, store, 'W'), visitor(scene, store, 'R2', { mode: 'shared' })]
+    const [early, writer, late] = [
+      visitor(scene, store, 'R1', { mode: 'shared' }),
+      visitor(scene, store, 'W'),
+      visitor(scene, store, 'R2', { mode: 'shared' }),
+    ]
     holds(await early.enter())
     waits(await writer.enter())
     waits(await late.enter())
@@ -93,16 +101,29 @@ export function holdingCases(test: Register): void {
   })
 
   test('readers-writer queues are served by the rule, ticket by ticket', ['queue', 'shared'], async scene => {
-    for (const [index, queue] of ['rrwr', 'wrrw', 'rwrw', 'rrrr', 'wwrr'].entries()) await servesByTheRule(scene, `rw${index}`, queue)
+    for (const [index, queue] of ['rrwr', 'wrrw', 'rwrw', 'rrrr', 'wwrr'].entries())
+      await servesByTheRule(scene, `rw${index}`, queue)
   })
 
-  test('mixed limits in one queue are served by the rule, ticket by ticket', ['queue', 'shared', 'limit'], async scene => {
-    for (const [index, queue] of ['222r', 'r2r3', '1r23', '32w2', 'rr2r', '3331r', 'w12r'].entries()) await servesByTheRule(scene, `limits${index}`, queue)
-  })
+  test(
+    'mixed limits in one queue are served by the rule, ticket by ticket',
+    ['queue', 'shared', 'limit'],
+    async scene => {
+      for (const [index, queue] of ['222r', 'r2r3', '1r23', '32w2', 'rr2r', '3331r', 'w12r'].entries())
+        await servesByTheRule(scene, `limits${index}`, queue)
+    },
+  )
 }
 
-/** Lets tickets enter as spelled (w: exclusive, r: shared, digit: shared with that limit), then takes them out from the front, and compares each state with the rule. */
-async function servesByTheRule(scene: Parameters<Parameters<Register>[2]>[0], key: string, spelled: string): Promise<void> {
+/**
+ * Lets tickets enter as spelled (w: exclusive, r: shared, digit: shared with that limit), then takes them out from the
+ * front, and compares each state with the rule.
+ */
+async function servesByTheRule(
+  scene: Parameters<Parameters<Register>[2]>[0],
+  key: string,
+  spelled: string,
+): Promise<void> {
   const store = await scene.store()
   const tickets = [...spelled].map((letter, index) => {
     const mode: Mode = letter === 'w' ? 'exclusive' : 'shared'

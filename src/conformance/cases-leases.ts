@@ -47,7 +47,11 @@ export function leaseCases(fair: Fair): Group {
     test('a tiny ttl is no exception', [], async scene => {
       const [here, there] = [await scene.locks({ fair }), await scene.locks({ fair })]
       for (let round = 0; round < 3; round += 1) {
-        const lease = await here.acquire(KEY, { ttl: scene.times.tinyMs, renew: 'manual', wait: scene.times.patienceMs })
+        const lease = await here.acquire(KEY, {
+          ttl: scene.times.tinyMs,
+          renew: 'manual',
+          wait: scene.times.patienceMs,
+        })
         const next = await there.acquire(KEY, { wait: scene.times.patienceMs })
         assert.throws(() => lease.assertHeld(), LeaseLostError)
         await lease.release()
@@ -116,7 +120,10 @@ export function leaseCases(fair: Fair): Group {
       const lease = await here.acquire(KEY, { maxHold })
       const next = there.acquire(KEY, { wait: scene.times.patienceMs + 2 * scene.times.longMs })
       assert.equal((await aborted(scene, lease)).reason, 'max-hold')
-      assert.ok(clock.now() - start >= maxHold * 0.98 - 2 - here.traits.clockErrorMs, `ended after ${clock.now() - start} ms of ${maxHold}`)
+      assert.ok(
+        clock.now() - start >= maxHold * 0.98 - 2 - here.traits.clockErrorMs,
+        `ended after ${clock.now() - start} ms of ${maxHold}`,
+      )
       await lease.release()
       await (await next).release()
     })
@@ -129,12 +136,16 @@ export function leaseCases(fair: Fair): Group {
       assert.equal(await lease.release(), 'released')
       assert.equal(await there.tryAcquire(KEY), null)
       const next = await there.acquire(KEY, { wait: scene.times.patienceMs })
-      assert.ok(clock.now() - start >= minHold * 0.99 - 2 - here.traits.clockErrorMs, `taken again after ${clock.now() - start} ms of ${minHold}`)
+      assert.ok(
+        clock.now() - start >= minHold * 0.99 - 2 - here.traits.clockErrorMs,
+        `taken again after ${clock.now() - start} ms of ${minHold}`,
+      )
       await next.release()
 
       const failed = here.once('nightly', { minHold: scene.times.longMs }, () => Promise.reject(new Error('disk full')))
       await assert.rejects(failed, /disk full/)
-      for (const locks of [here, there]) assert.equal((await locks.once('nightly', { minHold: scene.times.longMs }, () => 1)).ran, false)
+      for (const locks of [here, there])
+        assert.equal((await locks.once('nightly', { minHold: scene.times.longMs }, () => 1)).ran, false)
     })
 
     test('a revoked holder is told, stops, and the next comes in when it has left', ['revoke'], async scene => {
@@ -162,9 +173,16 @@ export function leaseCases(fair: Fair): Group {
     })
 
     test('a revoked waiter is told, and the others wait on', ['revoke', 'queue', 'fencing'], async scene => {
-      const [here, there, operator] = [await scene.locks({ fair }), await scene.locks({ fair }), await scene.locks({ fair })]
+      const [here, there, operator] = [
+        await scene.locks({ fair }),
+        await scene.locks({ fair }),
+        await scene.locks({ fair }),
+      ]
       const lease = await here.acquire(KEY)
-      const revoked = assert.rejects(there.acquire(KEY), error => error instanceof LeaseLostError && error.reason === 'revoked')
+      const revoked = assert.rejects(
+        there.acquire(KEY),
+        error => error instanceof LeaseLostError && error.reason === 'revoked',
+      )
       const waiter = await until(scene, 'the second waits', async () => (await operator.inspect(KEY))?.waiters[0])
       const third = operator.acquire(KEY)
       await until(scene, 'the third waits', async () => (await operator.inspect(KEY))?.waiters.length === 2)

@@ -1,6 +1,22 @@
-/** Leaving: release and cancel in one verb, tickets that stay when their owner has left, and ids that may not come back. */
+/**
+ * Leaving: release and cancel in one verb, tickets that stay when their owner has left, and ids that may not come back.
+ */
 import assert from 'node:assert/strict'
-import { clock, comesToHold, forbidden, held, holds, IO, isGone, KEY, lost, refused, visitor, wait, waits } from './scene.ts'
+import {
+  clock,
+  comesToHold,
+  forbidden,
+  held,
+  holds,
+  IO,
+  isGone,
+  KEY,
+  lost,
+  refused,
+  visitor,
+  wait,
+  waits,
+} from './scene.ts'
 import type { Register } from './suite.ts'
 
 export function leavingCases(test: Register): void {
@@ -24,7 +40,10 @@ export function leavingCases(test: Register): void {
 
   test('after takeover the stale release of the first owner harms nobody', [], async scene => {
     const store = await scene.store()
-    const [a, b] = [visitor(scene, store, 'A', { ttlMs: scene.times.tinyMs }), visitor(scene, store, 'B', { queue: false })]
+    const [a, b] = [
+      visitor(scene, store, 'A', { ttlMs: scene.times.tinyMs }),
+      visitor(scene, store, 'B', { queue: false }),
+    ]
     holds(await a.enter())
     await comesToHold(scene, b)
     assert.equal(await a.leave(), 'absent')
@@ -119,15 +138,19 @@ export function leavingCases(test: Register): void {
     assert.equal(holders[0]?.holder, 'A')
   })
 
-  test('a kept ticket of a long lease ends when it was told to, and who waits comes next', ['keep', 'queue'], async scene => {
-    const store = await scene.store()
-    const [a, b] = [visitor(scene, store, 'A'), visitor(scene, store, 'B')]
-    holds(await a.enter())
-    waits(await b.enter())
-    assert.equal(await a.leave({ keepMs: scene.times.shortMs, forbidMs: scene.times.longMs }), 'held')
-    waits(await b.enter())
-    await comesToHold(scene, b)
-  })
+  test(
+    'a kept ticket of a long lease ends when it was told to, and who waits comes next',
+    ['keep', 'queue'],
+    async scene => {
+      const store = await scene.store()
+      const [a, b] = [visitor(scene, store, 'A'), visitor(scene, store, 'B')]
+      holds(await a.enter())
+      waits(await b.enter())
+      assert.equal(await a.leave({ keepMs: scene.times.shortMs, forbidMs: scene.times.longMs }), 'held')
+      waits(await b.enter())
+      await comesToHold(scene, b)
+    },
+  )
 
   test('a ticket that only waits is not kept', ['keep', 'queue'], async scene => {
     const store = await scene.store()

@@ -53,9 +53,14 @@ export function lockCases(fair: Fair): Group {
     })
 
     test('more tasks than a block has tokens still have each their own', ['fencing'], async scene => {
-      const [here, there] = [await scene.locks({ fair, cohort: { passes: 6 } }), await scene.locks({ fair, cohort: { passes: 6 } })]
+      const [here, there] = [
+        await scene.locks({ fair, cohort: { passes: 6 } }),
+        await scene.locks({ fair, cohort: { passes: 6 } }),
+      ]
       const tokens: number[] = []
-      const tasks = Array.from({ length: 50 }, (_, index) => turn([here, there], index).run(KEY, lease => void tokens.push(lease.token)))
+      const tasks = Array.from({ length: 50 }, (_, index) =>
+        turn([here, there], index).run(KEY, lease => void tokens.push(lease.token)),
+      )
       await Promise.all(tasks)
       assert.equal(tokens.length, tasks.length)
       assertGrow(tokens)
@@ -78,7 +83,8 @@ export function lockCases(fair: Fair): Group {
         }
         await first.release()
         await Promise.all(tasks)
-        const groups = fair === 'strict' ? [order] : [order.filter(index => index % 2 === 0), order.filter(index => index % 2 === 1)]
+        const groups =
+          fair === 'strict' ? [order] : [order.filter(index => index % 2 === 0), order.filter(index => index % 2 === 1)]
         for (const group of groups) assertGrow(group, 'served out of order')
         assert.equal(order.length, tasks.length)
       },
@@ -139,7 +145,9 @@ export function lockCases(fair: Fair): Group {
     test('waits that are aborted while they are being asked for leave nothing behind either', [], async scene => {
       const locks = await scene.locks({ fair })
       const controllers = Array.from({ length: 20 }, () => new AbortController())
-      const waits = Promise.allSettled(controllers.map(({ signal }) => locks.acquire(KEY, { signal }).then(lease => lease.release())))
+      const waits = Promise.allSettled(
+        controllers.map(({ signal }) => locks.acquire(KEY, { signal }).then(lease => lease.release())),
+      )
       for (const [index, controller] of controllers.entries()) {
         if (index % 4 === 0) await wait(1)
         controller.abort()
@@ -151,7 +159,10 @@ export function lockCases(fair: Fair): Group {
     test('a lock is not reentrant: who waits for itself is told so', [], async scene => {
       const locks = await scene.locks({ fair })
       await locks.run(KEY, async () => {
-        await assert.rejects(locks.acquire(KEY, { wait: 4 * scene.times.shortMs }), error => error instanceof WaitTimeoutError && error.own)
+        await assert.rejects(
+          locks.acquire(KEY, { wait: 4 * scene.times.shortMs }),
+          error => error instanceof WaitTimeoutError && error.own,
+        )
       })
       assert.equal(await locks.inspect(KEY), null)
     })
@@ -166,7 +177,10 @@ export function lockCases(fair: Fair): Group {
         return (writes ? write : read).run(async () => {
           if (writes) writers += 1
           else readers += 1
-          assert.ok(writers <= 1 && (writers === 0 || readers === 0), `${readers} readers and ${writers} writers are inside`)
+          assert.ok(
+            writers <= 1 && (writers === 0 || readers === 0),
+            `${readers} readers and ${writers} writers are inside`,
+          )
           await wait(2)
           if (writes) writers -= 1
           else readers -= 1
@@ -258,7 +272,10 @@ export function lockCases(fair: Fair): Group {
       const lease = await here.acquire(KEY, { meta: { job: 'invoices', run: '17 ✓' } })
       const lock = await there.inspect(KEY)
       const [ticket] = lock?.holders ?? []
-      assert.deepEqual([ticket?.holder, { ...ticket?.meta }, ticket?.mode], ['billing@host-3', { job: 'invoices', run: '17 ✓' }, 'exclusive'])
+      assert.deepEqual(
+        [ticket?.holder, { ...ticket?.meta }, ticket?.mode],
+        ['billing@host-3', { job: 'invoices', run: '17 ✓' }, 'exclusive'],
+      )
       if (here.traits.fencing) assert.equal(ticket?.token, lease.token)
       await lease.release()
       assert.equal(await there.inspect(KEY), null)
@@ -272,11 +289,14 @@ export function lockCases(fair: Fair): Group {
         ['c', 'b', 'a', 'b'],
         ['b', 'c', 'a'],
       ]
-      await Promise.all(Array.from({ length: 9 }, (_, index) => turn([here, there], index).runAll(turn(orders, index), () => pass(1))))
+      await Promise.all(
+        Array.from({ length: 9 }, (_, index) => turn([here, there], index).runAll(turn(orders, index), () => pass(1))),
+      )
       assert.equal(seen.most, 1)
       const lease = await there.acquire('b')
       await assert.rejects(here.acquireAll(['a', 'b', 'c'], { wait: 4 * scene.times.shortMs }), WaitTimeoutError)
-      for (const key of ['a', 'c']) await until(scene, `${key} is free`, async () => (await there.inspect(key)) === null)
+      for (const key of ['a', 'c'])
+        await until(scene, `${key} is free`, async () => (await there.inspect(key)) === null)
       await lease.release()
     })
 

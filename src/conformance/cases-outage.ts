@@ -1,4 +1,6 @@
-/** Locks over a store that hangs, loses, delays and repeats: they may wait longer, but never hold what they do not have. */
+/**
+ * Locks over a store that hangs, loses, delays and repeats: they may wait longer, but never hold what they do not have.
+ */
 import assert from 'node:assert/strict'
 import { LeaseLostError, StoreUnavailableError, WaitTimeoutError } from '../core/errors.ts'
 import type { Lease, Locks } from '../core/types.ts'
@@ -31,13 +33,18 @@ async function withoutUnhandled(body: () => Promise<void>): Promise<void> {
   assert.deepEqual(unhandled, [])
 }
 
-/** The case's process believes no longer than the store does. Renewals only add, so the time the look took may be added too. */
+/**
+ * The case's process believes no longer than the store does. Renewals only add, so the time the look took may be added
+ * too.
+ */
 async function believesNoMoreThanTheStore(lease: Lease, watcher: Locks): Promise<void> {
   const asked = clock.now()
   const believedMs = lease.remaining()
   const lock = await watcher.inspect(KEY)
   if (believedMs === 0) return
-  const ticket = lock?.holders.find(each => !watcher.traits.fencing || (each.token <= lease.token && lease.token < each.token + each.tokens))
+  const ticket = lock?.holders.find(
+    each => !watcher.traits.fencing || (each.token <= lease.token && lease.token < each.token + each.tokens),
+  )
   assert.ok(ticket, 'the lease was believed to be held, but the store has given it to another')
   const tookMs = clock.now() - asked
   assert.ok(
@@ -55,8 +62,8 @@ export function outageCases(fair: Fair): Group {
           let expiry: Promise<void> | undefined
           const { plan, set } = switchable()
           set((verb): null => {
-            // Due later than the lease's own alarm, in the same event loop: whatever delays one delays the other. The last
-            // enter is the one that was granted.
+            // Due later than the lease's own alarm, in the same event loop: whatever delays one delays the other. The
+            // last enter is the one that was granted.
             if (verb === 'enter') expiry = wait(ttl)
             return null
           })
@@ -73,32 +80,40 @@ export function outageCases(fair: Fair): Group {
       }
     })
 
-    test('a store that hangs is an outage, not contention: acquire rejects within its wait, try never answers null', [], async scene => {
-      await withoutUnhandled(async () => {
-        const locks = await scene.locks({ fair, storeTimeout: scene.times.callMs, faults: () => HANG })
-        const waitMs = scene.times.shortMs
-        const start = clock.now()
-        await assert.rejects(locks.acquire(KEY, { wait: waitMs }), StoreUnavailableError)
-        assert.ok(clock.now() - start < scene.times.patienceMs)
-        await assert.rejects(locks.tryAcquire(KEY), StoreUnavailableError)
-        await assert.rejects(locks.inspect(KEY), StoreUnavailableError)
-        await assert.rejects(locks.revoke(KEY, { tickets: 'all', reason: 'try' }), StoreUnavailableError)
-      })
-    })
+    test(
+      'a store that hangs is an outage, not contention: acquire rejects within its wait, try never answers null',
+      [],
+      async scene => {
+        await withoutUnhandled(async () => {
+          const locks = await scene.locks({ fair, storeTimeout: scene.times.callMs, faults: () => HANG })
+          const waitMs = scene.times.shortMs
+          const start = clock.now()
+          await assert.rejects(locks.acquire(KEY, { wait: waitMs }), StoreUnavailableError)
+          assert.ok(clock.now() - start < scene.times.patienceMs)
+          await assert.rejects(locks.tryAcquire(KEY), StoreUnavailableError)
+          await assert.rejects(locks.inspect(KEY), StoreUnavailableError)
+          await assert.rejects(locks.revoke(KEY, { tickets: 'all', reason: 'try' }), StoreUnavailableError)
+        })
+      },
+    )
 
-    test('a release that is not answered is unconfirmed, does not reject, and is carried out later', [], async scene => {
-      await withoutUnhandled(async () => {
-        const { plan, set } = switchable()
-        const locks = await scene.locks({ fair, storeTimeout: scene.times.callMs, faults: plan })
-        const store = await scene.store()
-        const lease = await locks.acquire(KEY)
-        set(verb => (verb === 'leave' ? { kind: 'lose-request' } : null))
-        assert.equal(await lease.release(), 'unconfirmed')
-        assert.throws(() => lease.assertHeld(), LeaseLostError)
-        set(null)
-        await until(scene, 'the lock is free', async () => (await store.inspect(KEY, IO)) === null)
-      })
-    })
+    test(
+      'a release that is not answered is unconfirmed, does not reject, and is carried out later',
+      [],
+      async scene => {
+        await withoutUnhandled(async () => {
+          const { plan, set } = switchable()
+          const locks = await scene.locks({ fair, storeTimeout: scene.times.callMs, faults: plan })
+          const store = await scene.store()
+          const lease = await locks.acquire(KEY)
+          set(verb => (verb === 'leave' ? { kind: 'lose-request' } : null))
+          assert.equal(await lease.release(), 'unconfirmed')
+          assert.throws(() => lease.assertHeld(), LeaseLostError)
+          set(null)
+          await until(scene, 'the lock is free', async () => (await store.inspect(KEY, IO)) === null)
+        })
+      },
+    )
 
     test('acquire outlives a lost reply, with one ticket that goes with its release', [], async scene => {
       const locks = await scene.locks({
@@ -127,17 +142,26 @@ export function outageCases(fair: Fair): Group {
     test('a late reply buys no time', [], async scene => {
       const ttl = 2 * scene.times.steadyMs
       const delayMs = scene.times.steadyMs
-      const locks = await scene.locks({ fair, faults: (verb, count) => (verb === 'enter' && count === 0 ? { kind: 'delay-reply', delayMs } : null) })
+      const locks = await scene.locks({
+        fair,
+        faults: (verb, count) => (verb === 'enter' && count === 0 ? { kind: 'delay-reply', delayMs } : null),
+      })
       const watcher = await scene.locks({ fair })
       const lease = await locks.acquire(KEY, { ttl, renew: 'manual' })
-      assert.ok(lease.remaining() <= ttl - delayMs, `${lease.remaining()} ms are believed to be left of ${ttl}, though the reply took ${delayMs}`)
+      assert.ok(
+        lease.remaining() <= ttl - delayMs,
+        `${lease.remaining()} ms are believed to be left of ${ttl}, though the reply took ${delayMs}`,
+      )
       await believesNoMoreThanTheStore(lease, watcher)
       await lease.release()
     })
 
     test('a reply that comes after the ttl gives no lease, and no other is kept out for it', [], async scene => {
       const ttl = scene.times.shortMs
-      const locks = await scene.locks({ fair, faults: (verb, count) => (verb === 'enter' && count === 0 ? { kind: 'delay-reply', delayMs: 2 * ttl } : null) })
+      const locks = await scene.locks({
+        fair,
+        faults: (verb, count) => (verb === 'enter' && count === 0 ? { kind: 'delay-reply', delayMs: 2 * ttl } : null),
+      })
       await assert.rejects(locks.tryAcquire(KEY, { ttl, renew: 'manual' }), StoreUnavailableError)
       const lease = await locks.acquire(KEY, { wait: scene.times.patienceMs })
       assert.ok(lease.remaining() > 0)
@@ -147,19 +171,30 @@ export function outageCases(fair: Fair): Group {
 
     test('late renewals buy no time either', [], async scene => {
       const ttl = 2 * scene.times.steadyMs
-      const locks = await scene.locks({ fair, faults: verb => (verb === 'renew' ? { kind: 'delay-reply', delayMs: ttl / 8 } : null) })
+      const locks = await scene.locks({
+        fair,
+        faults: verb => (verb === 'renew' ? { kind: 'delay-reply', delayMs: ttl / 8 } : null),
+      })
       const watcher = await scene.locks({ fair })
       const lease = await locks.acquire(KEY, { ttl })
-      for (const end = clock.now() + 2 * ttl; clock.now() < end; await wait(ttl / 40)) await believesNoMoreThanTheStore(lease, watcher)
+      for (const end = clock.now() + 2 * ttl; clock.now() < end; await wait(ttl / 40))
+        await believesNoMoreThanTheStore(lease, watcher)
       await lease.release()
     })
 
     test('a request that is carried out after its caller gave up holds the lock for nobody', [], async scene => {
       const { shortMs, callMs } = scene.times
-      const locks = await scene.locks({ fair, storeTimeout: callMs, faults: verb => (verb === 'enter' ? { kind: 'delay-request', delayMs: shortMs } : null) })
+      const locks = await scene.locks({
+        fair,
+        storeTimeout: callMs,
+        faults: verb => (verb === 'enter' ? { kind: 'delay-request', delayMs: shortMs } : null),
+      })
       const store = await scene.store()
       await assert.rejects(locks.tryAcquire(KEY), StoreUnavailableError)
-      await assert.rejects(locks.acquire(KEY, { wait: shortMs / 2 }), error => error instanceof StoreUnavailableError || error instanceof WaitTimeoutError)
+      await assert.rejects(
+        locks.acquire(KEY, { wait: shortMs / 2 }),
+        error => error instanceof StoreUnavailableError || error instanceof WaitTimeoutError,
+      )
       await wait(3 * shortMs)
       await until(scene, 'the lock is free', async () => (await store.inspect(KEY, IO)) === null)
       await wait(2 * shortMs)
@@ -190,7 +225,8 @@ export function outageCases(fair: Fair): Group {
     })
 
     test('late and repeated pushes start nobody who does not hold', ['queue', 'listen'], async scene => {
-      const faults: Plan = (verb, count) => (verb === 'push' ? (count % 2 === 0 ? { kind: 'repeat' } : { kind: 'delay-request', delayMs: 15 }) : null)
+      const faults: Plan = (verb, count) =>
+        verb === 'push' ? (count % 2 === 0 ? { kind: 'repeat' } : { kind: 'delay-request', delayMs: 15 }) : null
       const processes = [await scene.locks({ fair, faults }), await scene.locks({ fair, faults })]
       await crowd(scene, processes, 12)
     })
@@ -206,8 +242,10 @@ export function outageCases(fair: Fair): Group {
           { kind: 'delay-reply', delayMs: callMs / 2 },
           { kind: 'repeat' },
         ]
-        // A fixed pattern, so that a failure comes again: every fifth call of each verb meets the next fault in the row.
-        const faults: Plan = (verb, count) => (verb !== 'listen' && count % 5 === 3 ? (kinds[Math.floor(count / 5) % kinds.length] ?? null) : null)
+        // A fixed pattern, so that a failure comes again: every fifth call of each verb meets the next fault in the
+        // row.
+        const faults: Plan = (verb, count) =>
+          verb !== 'listen' && count % 5 === 3 ? (kinds[Math.floor(count / 5) % kinds.length] ?? null) : null
         const options = { fair, storeTimeout: callMs, ttl: 5 * shortMs, faults }
         const processes = [await scene.locks(options), await scene.locks(options)]
         await crowd(scene, processes, 16)
@@ -216,7 +254,10 @@ export function outageCases(fair: Fair): Group {
   }
 }
 
-/** Many tasks at once: one inside at a time among those who may believe that they hold, tokens growing, and nothing left. */
+/**
+ * Many tasks at once: one inside at a time among those who may believe that they hold, tokens growing, and nothing
+ * left.
+ */
 async function crowd(scene: Scene, processes: readonly Locks[], tasks: number): Promise<void> {
   const inside = new Set<Lease>()
   const tokens: number[] = []
@@ -228,7 +269,11 @@ async function crowd(scene: Scene, processes: readonly Locks[], tasks: number): 
     await wait(2)
     inside.delete(lease)
   }
-  const ran = await Promise.allSettled(Array.from({ length: tasks }, (_, index) => turn(processes, index).run(KEY, { wait: scene.times.patienceMs }, task)))
+  const ran = await Promise.allSettled(
+    Array.from({ length: tasks }, (_, index) =>
+      turn(processes, index).run(KEY, { wait: scene.times.patienceMs }, task),
+    ),
+  )
   for (const each of ran) if (each.status === 'rejected' && !(each.reason instanceof LeaseLostError)) throw each.reason
   assert.ok(tokens.length >= tasks / 2, `only ${tokens.length} of ${tasks} tasks got in`)
   if (turn(processes, 0).traits.fencing)

@@ -28,8 +28,17 @@ export async function listen(store: Store): Promise<News> {
   return { ...news, stop: async () => listening?.[Symbol.asyncDispose]() }
 }
 
-/** Waits until `own` has named every token, then a little longer: nothing else may come, to anybody, but what was named `before`. */
-export async function namesExactly(scene: Scene, news: readonly News[], own: News, tokens: readonly number[], before: readonly number[] = []): Promise<void> {
+/**
+ * Waits until `own` has named every token, then a little longer: nothing else may come, to anybody, but what was named
+ * `before`.
+ */
+export async function namesExactly(
+  scene: Scene,
+  news: readonly News[],
+  own: News,
+  tokens: readonly number[],
+  before: readonly number[] = [],
+): Promise<void> {
   await until(scene, `a push names ${tokens.join(', ')}`, async () => tokens.every(token => own.holds.includes(token)))
   await wait(scene.times.tinyMs)
   for (const each of news) {
@@ -52,44 +61,59 @@ export function pushCases(test: Register): void {
     await namesExactly(scene, news, news[0], [last], [token])
   })
 
-  test('a release names all readers that now hold, and not the writer behind them', ['queue', 'listen', 'shared'], async scene => {
-    const store = await scene.store()
-    const news = await listen(store)
-    const a = visitor(scene, store, 'A')
-    holds(await a.enter())
-    const readers = [waits(await visitor(scene, store, 'R1', { mode: 'shared' }).enter()), waits(await visitor(scene, store, 'R2', { mode: 'shared' }).enter())]
-    waits(await visitor(scene, store, 'W').enter())
-    waits(await visitor(scene, store, 'R3', { mode: 'shared' }).enter())
-    await a.leave()
-    await namesExactly(
-      scene,
-      [news],
-      news,
-      readers.map(reader => reader.token),
-    )
-  })
+  test(
+    'a release names all readers that now hold, and not the writer behind them',
+    ['queue', 'listen', 'shared'],
+    async scene => {
+      const store = await scene.store()
+      const news = await listen(store)
+      const a = visitor(scene, store, 'A')
+      holds(await a.enter())
+      const readers = [
+        waits(await visitor(scene, store, 'R1', { mode: 'shared' }).enter()),
+        waits(await visitor(scene, store, 'R2', { mode: 'shared' }).enter()),
+      ]
+      waits(await visitor(scene, store, 'W').enter())
+      waits(await visitor(scene, store, 'R3', { mode: 'shared' }).enter())
+      await a.leave()
+      await namesExactly(
+        scene,
+        [news],
+        news,
+        readers.map(reader => reader.token),
+      )
+    },
+  )
 
-  test('a waiter that leaves lets those behind it hold, and they are told', ['queue', 'listen', 'shared'], async scene => {
-    const store = await scene.store()
-    const news = await listen(store)
-    const [writer, reader] = [visitor(scene, store, 'W'), visitor(scene, store, 'R2', { mode: 'shared' })]
-    holds(await visitor(scene, store, 'R1', { mode: 'shared' }).enter())
-    waits(await writer.enter())
-    const { token } = waits(await reader.enter())
-    assert.equal(await writer.leave(), 'waiting')
-    await namesExactly(scene, [news], news, [token])
-  })
+  test(
+    'a waiter that leaves lets those behind it hold, and they are told',
+    ['queue', 'listen', 'shared'],
+    async scene => {
+      const store = await scene.store()
+      const news = await listen(store)
+      const [writer, reader] = [visitor(scene, store, 'W'), visitor(scene, store, 'R2', { mode: 'shared' })]
+      holds(await visitor(scene, store, 'R1', { mode: 'shared' }).enter())
+      waits(await writer.enter())
+      const { token } = waits(await reader.enter())
+      assert.equal(await writer.leave(), 'waiting')
+      await namesExactly(scene, [news], news, [token])
+    },
+  )
 
-  test('the removal of an expired ticket by somebody else names who holds since then', ['queue', 'listen'], async scene => {
-    const store = await scene.store()
-    const news = await listen(store)
-    const [a, b] = [visitor(scene, store, 'A', { ttlMs: scene.times.shortMs }), visitor(scene, store, 'B')]
-    holds(await a.enter())
-    const { token } = waits(await b.enter())
-    await gone(scene, store, a)
-    refused(await visitor(scene, store, 'passer-by', { queue: false }).enter())
-    await namesExactly(scene, [news], news, [token])
-  })
+  test(
+    'the removal of an expired ticket by somebody else names who holds since then',
+    ['queue', 'listen'],
+    async scene => {
+      const store = await scene.store()
+      const news = await listen(store)
+      const [a, b] = [visitor(scene, store, 'A', { ttlMs: scene.times.shortMs }), visitor(scene, store, 'B')]
+      holds(await a.enter())
+      const { token } = waits(await b.enter())
+      await gone(scene, store, a)
+      refused(await visitor(scene, store, 'passer-by', { queue: false }).enter())
+      await namesExactly(scene, [news], news, [token])
+    },
+  )
 
   test('a release that lets nobody hold names nobody', ['queue', 'listen', 'shared'], async scene => {
     const store = await scene.store()

@@ -54,19 +54,30 @@ export function queueCases(test: Register): void {
   test('a dead waiter in front is dropped when its waiterTtl is over', ['queue'], async scene => {
     const store = await scene.store()
     const { shortMs } = scene.times
-    const [a, dead, c] = [visitor(scene, store, 'A'), visitor(scene, store, 'dead', { waiterTtlMs: shortMs }), visitor(scene, store, 'C')]
+    const [a, dead, c] = [
+      visitor(scene, store, 'A'),
+      visitor(scene, store, 'dead', { waiterTtlMs: shortMs }),
+      visitor(scene, store, 'C'),
+    ]
     holds(await a.enter())
     const sentAt = clock.now()
     waits(await dead.enter())
     waits(await c.enter())
     await a.leave()
     await comesToHold(scene, c)
-    assert.ok(clock.now() - sentAt >= shortMs * 0.99 - 2 - store.traits.clockErrorMs, `dropped after ${clock.now() - sentAt} ms of ${shortMs}`)
+    assert.ok(
+      clock.now() - sentAt >= shortMs * 0.99 - 2 - store.traits.clockErrorMs,
+      `dropped after ${clock.now() - sentAt} ms of ${shortMs}`,
+    )
   })
 
   test('who came to hold by a push and is dead costs its waiterTtl, not its ttl', ['queue'], async scene => {
     const store = await scene.store()
-    const [a, dead, c] = [visitor(scene, store, 'A'), visitor(scene, store, 'dead', { waiterTtlMs: scene.times.steadyMs }), visitor(scene, store, 'C')]
+    const [a, dead, c] = [
+      visitor(scene, store, 'A'),
+      visitor(scene, store, 'dead', { waiterTtlMs: scene.times.steadyMs }),
+      visitor(scene, store, 'C'),
+    ]
     holds(await a.enter())
     waits(await dead.enter())
     waits(await c.enter())
@@ -87,16 +98,26 @@ export function queueCases(test: Register): void {
     assert.ok(((await store.inspect(KEY, IO))?.holders[0]?.leftMs ?? 0) > steadyMs)
   })
 
-  test('a waiter is told to come again in time, and at the next expiry only if that lets it hold', ['queue'], async scene => {
-    const store = await scene.store()
-    const { longMs } = scene.times
-    const ttlMs = longMs / 10
-    const [a, b, c] = [visitor(scene, store, 'A', { ttlMs }), visitor(scene, store, 'B'), visitor(scene, store, 'C')]
-    holds(await a.enter())
-    const [next, other] = [waits(await b.enter()), waits(await c.enter())]
-    assert.ok(next.retryMs > 0 && next.retryMs <= ttlMs, `the next in line is to come again after ${next.retryMs} ms; the holder has at most ${ttlMs}`)
-    assert.ok(other.retryMs > ttlMs && other.retryMs < longMs, `the one behind is to come again after ${other.retryMs} ms`)
-  })
+  test(
+    'a waiter is told to come again in time, and at the next expiry only if that lets it hold',
+    ['queue'],
+    async scene => {
+      const store = await scene.store()
+      const { longMs } = scene.times
+      const ttlMs = longMs / 10
+      const [a, b, c] = [visitor(scene, store, 'A', { ttlMs }), visitor(scene, store, 'B'), visitor(scene, store, 'C')]
+      holds(await a.enter())
+      const [next, other] = [waits(await b.enter()), waits(await c.enter())]
+      assert.ok(
+        next.retryMs > 0 && next.retryMs <= ttlMs,
+        `the next in line is to come again after ${next.retryMs} ms; the holder has at most ${ttlMs}`,
+      )
+      assert.ok(
+        other.retryMs > ttlMs && other.retryMs < longMs,
+        `the one behind is to come again after ${other.retryMs} ms`,
+      )
+    },
+  )
 
   test('everybody in the queue holds once, alone, and nothing is left', ['queue'], async scene => {
     const stores = [await scene.store(), await scene.store()] as const

@@ -28,7 +28,10 @@ export function revokeCases(test: Register): void {
     holds(await visitor(scene, store, 'A', { ttlMs: shortMs }).enter())
     assert.equal(await store.revoke(KEY, { tickets: 'holders', reason: REASON, now: false }, IO), 1)
     await comesToHold(scene, visitor(scene, store, 'B', { queue: false }))
-    assert.ok(clock.now() - sentAt >= shortMs * 0.99 - 2 - store.traits.clockErrorMs, `taken over after ${clock.now() - sentAt} ms of ${shortMs}`)
+    assert.ok(
+      clock.now() - sentAt >= shortMs * 0.99 - 2 - store.traits.clockErrorMs,
+      `taken over after ${clock.now() - sentAt} ms of ${shortMs}`,
+    )
   })
 
   test('to revoke the holders leaves those who wait alone', ['revoke', 'queue'], async scene => {
@@ -61,32 +64,42 @@ export function revokeCases(test: Register): void {
     assert.equal(await store.inspect(KEY, IO), null)
   })
 
-  test('a number revokes the ticket whose block holds that token, and no other', ['revoke', 'queue', 'blocks'], async scene => {
-    const store = await scene.store()
-    const [a, b, c] = [visitor(scene, store, 'A', { tokens: 4 }), visitor(scene, store, 'B', { tokens: 4 }), visitor(scene, store, 'C', { tokens: 4 })]
-    const first = holds(await a.enter()).token
-    const { token } = waits(await b.enter())
-    waits(await c.enter())
-    assert.equal(await store.revoke(KEY, { tickets: token + 3, reason: REASON, now: false }, IO), 1)
-    assert.equal(forbidden(await b.enter({ token })).reason, 'revoked')
-    assert.equal(waits(await c.enter()).ahead, 1)
-    held(await a.renew())
-    assert.equal(await store.revoke(KEY, { tickets: first + 1, reason: REASON, now: false }, IO), 1)
-    lost(await a.renew())
-    waits(await c.enter())
-  })
+  test(
+    'a number revokes the ticket whose block holds that token, and no other',
+    ['revoke', 'queue', 'blocks'],
+    async scene => {
+      const store = await scene.store()
+      const [a, b, c] = [
+        visitor(scene, store, 'A', { tokens: 4 }),
+        visitor(scene, store, 'B', { tokens: 4 }),
+        visitor(scene, store, 'C', { tokens: 4 }),
+      ]
+      const first = holds(await a.enter()).token
+      const { token } = waits(await b.enter())
+      waits(await c.enter())
+      assert.equal(await store.revoke(KEY, { tickets: token + 3, reason: REASON, now: false }, IO), 1)
+      assert.equal(forbidden(await b.enter({ token })).reason, 'revoked')
+      assert.equal(waits(await c.enter()).ahead, 1)
+      held(await a.renew())
+      assert.equal(await store.revoke(KEY, { tickets: first + 1, reason: REASON, now: false }, IO), 1)
+      lost(await a.renew())
+      waits(await c.enter())
+    },
+  )
 
   test('a token that nobody has revokes nobody', ['revoke', 'fencing'], async scene => {
     const store = await scene.store()
     const a = visitor(scene, store, 'A')
     const { token } = holds(await a.enter())
-    for (const tickets of [token - 1, token + 1]) assert.equal(await store.revoke(KEY, { tickets, reason: REASON, now: true }, IO), 0)
+    for (const tickets of [token - 1, token + 1])
+      assert.equal(await store.revoke(KEY, { tickets, reason: REASON, now: true }, IO), 0)
     held(await a.renew())
   })
 
   test('on a free key there is nothing to revoke', ['revoke'], async scene => {
     const store = await scene.store()
-    for (const tickets of ['holders', 'all'] as const) assert.equal(await store.revoke(KEY, { tickets, reason: REASON, now: true }, IO), 0)
+    for (const tickets of ['holders', 'all'] as const)
+      assert.equal(await store.revoke(KEY, { tickets, reason: REASON, now: true }, IO), 0)
     holds(await visitor(scene, store, 'A').enter())
   })
 
@@ -123,8 +136,12 @@ export function revokeCases(test: Register): void {
     const spared = waits(await visitor(scene, here, 'C').enter()).token
     await there.revoke(KEY, { tickets: held, reason: REASON, now: false }, IO)
     await there.revoke(KEY, { tickets: waiting, reason: REASON, now: false }, IO)
-    await until(scene, 'the holder is told', async () => news.revoked.find(each => each.token === held && each.reason === REASON))
-    await until(scene, 'the waiter is told', async () => others.revoked.find(each => each.token === waiting && each.reason === REASON))
+    await until(scene, 'the holder is told', async () =>
+      news.revoked.find(each => each.token === held && each.reason === REASON),
+    )
+    await until(scene, 'the waiter is told', async () =>
+      others.revoked.find(each => each.token === waiting && each.reason === REASON),
+    )
     assert.ok([...news.revoked, ...others.revoked].every(each => each.token !== spared))
   })
 

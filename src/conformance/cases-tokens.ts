@@ -49,16 +49,22 @@ export function tokenCases(test: Register): void {
     assert.ok((await comesToHold(scene, a, { ttlMs: scene.times.longMs })).token > token)
   })
 
-  test('the tokens of those who wait grow in the order in which they will be served', ['fencing', 'queue'], async scene => {
-    const [here, there] = [await scene.store(), await scene.store()]
-    const crowd = Array.from({ length: 12 }, (_, index) => visitor(scene, index % 2 === 0 ? here : there, `P${index}`))
-    await Promise.all(crowd.map(each => each.enter()))
-    const lock = await here.inspect(KEY, IO)
-    const tokens = [...(lock?.holders ?? []), ...(lock?.waiters ?? [])].map(ticket => ticket.token)
-    assert.equal(tokens.length, crowd.length)
-    assertGrow(tokens)
-    assert.equal(lock?.token, tokens.at(-1))
-  })
+  test(
+    'the tokens of those who wait grow in the order in which they will be served',
+    ['fencing', 'queue'],
+    async scene => {
+      const [here, there] = [await scene.store(), await scene.store()]
+      const crowd = Array.from({ length: 12 }, (_, index) =>
+        visitor(scene, index % 2 === 0 ? here : there, `P${index}`),
+      )
+      await Promise.all(crowd.map(each => each.enter()))
+      const lock = await here.inspect(KEY, IO)
+      const tokens = [...(lock?.holders ?? []), ...(lock?.waiters ?? [])].map(ticket => ticket.token)
+      assert.equal(tokens.length, crowd.length)
+      assertGrow(tokens)
+      assert.equal(lock?.token, tokens.at(-1))
+    },
+  )
 
   test('the blocks of successive tickets never overlap', ['blocks'], async scene => {
     const store = await scene.store()
@@ -77,7 +83,9 @@ export function tokenCases(test: Register): void {
   test('the blocks of tickets that wait or hold together never overlap either', ['blocks', 'queue'], async scene => {
     const [here, there] = [await scene.store(), await scene.store()]
     const most = Math.min(here.traits.maxTokens, 32)
-    const crowd = Array.from({ length: 8 }, (_, index) => visitor(scene, index % 2 === 0 ? here : there, `P${index}`, { tokens: most }))
+    const crowd = Array.from({ length: 8 }, (_, index) =>
+      visitor(scene, index % 2 === 0 ? here : there, `P${index}`, { tokens: most }),
+    )
     await Promise.all(crowd.map(each => each.enter()))
     const lock = await here.inspect(KEY, IO)
     let end = 0

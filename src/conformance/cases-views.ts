@@ -4,7 +4,8 @@ import type { LockView, Store } from '../store/contract.ts'
 import { gone, held, holds, IO, KEY, visitor, waits } from './scene.ts'
 import type { Register } from './suite.ts'
 
-const longest = (start: string, fill: string): string => start + fill.repeat((1_024 - Buffer.byteLength(start)) / Buffer.byteLength(fill))
+const longest = (start: string, fill: string): string =>
+  start + fill.repeat((1_024 - Buffer.byteLength(start)) / Buffer.byteLength(fill))
 
 /** Each is a key of its own, however a store spells, folds, splits, escapes or cuts them. */
 export const ODD_KEYS: readonly string[] = [
@@ -136,7 +137,10 @@ export function viewCases(test: Register): void {
     const [ticket] = lock?.holders ?? []
     assert.ok(lock !== null && ticket !== undefined)
     assert.deepEqual([lock.key, lock.token, lock.holders.length, lock.waiters.length], [KEY, token, 1, 0])
-    assert.deepEqual([ticket.holder, ticket.token, ticket.mode, ticket.limit, { ...ticket.meta }], ['host-7:4711', token, 'exclusive', null, meta])
+    assert.deepEqual(
+      [ticket.holder, ticket.token, ticket.mode, ticket.limit, { ...ticket.meta }],
+      ['host-7:4711', token, 'exclusive', null, meta],
+    )
     assert.ok(ticket.sinceMs >= 0 && ticket.sinceMs < scene.times.guardMs, `sinceMs is ${ticket.sinceMs}`)
     assert.ok(ticket.leftMs > 0 && ticket.leftMs <= scene.times.longMs, `leftMs is ${ticket.leftMs}`)
     assert.ok(!JSON.stringify(lock).includes(a.id), 'the id, which proves possession, was shown')
@@ -150,11 +154,18 @@ export function viewCases(test: Register): void {
       ['P', { mode: 'shared', limit: 2 }],
       ['W', { meta: { why: 'write' } }],
     ] as const
-    const tickets = wishes.map(([name, wish]) => visitor(scene, store, name, 'limit' in wish && !store.traits.limit ? { mode: 'shared' } : wish))
+    const tickets = wishes.map(([name, wish]) =>
+      visitor(scene, store, name, 'limit' in wish && !store.traits.limit ? { mode: 'shared' } : wish),
+    )
     for (const each of tickets) await each.enter()
     const lock = await store.inspect(KEY, IO)
     assert.deepEqual(
-      [...(lock?.holders ?? []), ...(lock?.waiters ?? [])].map(({ holder, mode, limit, meta }) => ({ holder, mode, limit, meta: { ...meta } })),
+      [...(lock?.holders ?? []), ...(lock?.waiters ?? [])].map(({ holder, mode, limit, meta }) => ({
+        holder,
+        mode,
+        limit,
+        meta: { ...meta },
+      })),
       tickets.map(({ request: { holder, mode, limit, meta } }) => ({ holder, mode, limit, meta })),
     )
     assert.equal(lock?.holders.length, 1)
@@ -172,11 +183,55 @@ export function viewCases(test: Register): void {
 
   test('list gives the locks in use whose key begins so, read literally', ['list'], async scene => {
     const store = await scene.store()
-    const keys = ['a', 'a*', 'a*b', 'ab', 'a%', 'a%b', 'a_', 'a_b', 'a?', 'a?b', 'a[b]', 'a{b}', 'a\\', 'a\\b', 'A', 'A*', 'b', 'ä', '🔒', '🔒1', '/a', '/a/b']
+    const keys = [
+      'a',
+      'a*',
+      'a*b',
+      'ab',
+      'a%',
+      'a%b',
+      'a_',
+      'a_b',
+      'a?',
+      'a?b',
+      'a[b]',
+      'a{b}',
+      'a\\',
+      'a\\b',
+      'A',
+      'A*',
+      'b',
+      'ä',
+      '🔒',
+      '🔒1',
+      '/a',
+      '/a/b',
+    ]
     for (const key of keys) holds(await visitor(scene, store, `holder of ${key}`, { key }).enter())
-    for (const prefix of ['', 'a', 'a*', 'a%', 'a_', 'a?', 'a[', 'a[b', 'a{', 'a\\', 'A', 'ä', '🔒', '/a/', 'none', 'a*b*']) {
+    for (const prefix of [
+      '',
+      'a',
+      'a*',
+      'a%',
+      'a_',
+      'a?',
+      'a[',
+      'a[b',
+      'a{',
+      'a\\',
+      'A',
+      'ä',
+      '🔒',
+      '/a/',
+      'none',
+      'a*b*',
+    ]) {
       const locks = await listed(store, prefix)
-      assert.deepEqual(locks.map(lock => lock.key).toSorted(), keys.filter(key => key.startsWith(prefix)).toSorted(), `list(${JSON.stringify(prefix)})`)
+      assert.deepEqual(
+        locks.map(lock => lock.key).toSorted(),
+        keys.filter(key => key.startsWith(prefix)).toSorted(),
+        `list(${JSON.stringify(prefix)})`,
+      )
       for (const lock of locks) assert.equal(lock.holders[0]?.holder, `holder of ${lock.key}`)
     }
   })
@@ -200,7 +255,12 @@ export function viewCases(test: Register): void {
   test('odd keys are keys like others, and no two of them meet', [], async scene => {
     const store = await scene.store()
     const all = ODD_KEYS.map((key, index) => visitor(scene, store, `H${index}`, { key, queue: false }))
-    for (const each of all) assert.equal((await each.enter()).status, 'holds', `the key ${JSON.stringify(each.request.key.slice(0, 40))} met another`)
+    for (const each of all)
+      assert.equal(
+        (await each.enter()).status,
+        'holds',
+        `the key ${JSON.stringify(each.request.key.slice(0, 40))} met another`,
+      )
     for (const each of all) {
       const lock = await store.inspect(each.request.key, IO)
       assert.equal(lock?.key, each.request.key)
@@ -216,7 +276,10 @@ export function viewCases(test: Register): void {
     for (const key of ODD_KEYS) holds(await visitor(scene, store, 'A', { key }).enter())
     assert.deepEqual((await listed(store, '')).map(lock => lock.key).toSorted(), ODD_KEYS.toSorted())
     for (const prefix of ['../', '%', '\0', ':']) {
-      assert.deepEqual((await listed(store, prefix)).map(lock => lock.key).toSorted(), ODD_KEYS.filter(key => key.startsWith(prefix)).toSorted())
+      assert.deepEqual(
+        (await listed(store, prefix)).map(lock => lock.key).toSorted(),
+        ODD_KEYS.filter(key => key.startsWith(prefix)).toSorted(),
+      )
     }
   })
 
@@ -235,7 +298,11 @@ export function viewCases(test: Register): void {
   })
 
   test('storages of different names do not meet, even where name and key run together', [], async scene => {
-    const stores = [await scene.store(), await scene.store(`${scene.storage}a`), await scene.store(`${scene.storage}a:b`)]
+    const stores = [
+      await scene.store(),
+      await scene.store(`${scene.storage}a`),
+      await scene.store(`${scene.storage}a:b`),
+    ]
     const keys = ['k', 'ak', 'a:bk', 'b:k', ':bk', 'bk']
     for (const [index, store] of stores.entries()) {
       for (const key of keys) holds(await visitor(scene, store, `S${index}`, { key, queue: false }).enter())

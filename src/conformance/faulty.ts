@@ -2,8 +2,8 @@
  * A store behind a bad network: requests and replies are lost, late, or carried out twice, as the plan says. Around a
  * real store it makes the faults that a case needs and a healthy server does not show.
  *
- * A caller always learns at its own deadline that it has learned nothing, as with a driver that keeps the contract. Only
- * `hang` breaks that too: several clients never answer when their server stops, whatever deadline they were given.
+ * A caller always learns at its own deadline that it has learned nothing, as with a driver that keeps the contract.
+ * Only `hang` breaks that too: several clients never answer when their server stops, whatever deadline they were given.
  */
 import { createBackground } from '../core/background.ts'
 import { sleep, systemClock } from '../core/clock.ts'
@@ -26,7 +26,10 @@ export type Fault =
   /** Neither carried out nor answered, ever. */
   | { readonly kind: 'hang' }
 
-/** What happens to the next call of this verb; `count` is how many of that verb came before it. null: nothing. For pushes every delay is one of the request. */
+/**
+ * What happens to the next call of this verb; `count` is how many of that verb came before it. null: nothing. For
+ * pushes every delay is one of the request.
+ */
 export type Plan = (verb: Verb, count: number) => Fault | null
 
 /** The store as it is, except for what the plan does to it. */
@@ -83,12 +86,17 @@ export function faultyStore(store: Store, plan: Plan): Store {
       await call('list', io, () => Promise.resolve())
       yield* store.list(prefix, io)
     },
-    ...(store.listen === undefined ? {} : { listen: (listener: StoreListener) => call('listen', { timeoutMs: 5_000 }, () => listen(listener)) }),
+    ...(store.listen === undefined
+      ? {}
+      : { listen: (listener: StoreListener) => call('listen', { timeoutMs: 5_000 }, () => listen(listener)) }),
     close: () => store.close(),
   }
 }
 
-async function faulted<T>(fault: Extract<Fault, { delayMs: number } | { kind: 'repeat' }>, work: () => Promise<T>): Promise<T> {
+async function faulted<T>(
+  fault: Extract<Fault, { delayMs: number } | { kind: 'repeat' }>,
+  work: () => Promise<T>,
+): Promise<T> {
   if (fault.kind === 'delay-request') await sleep(systemClock, fault.delayMs, { idle: true })
   const answer = await work()
   if (fault.kind === 'delay-reply') await sleep(systemClock, fault.delayMs, { idle: true })

@@ -39,8 +39,8 @@ const GROUPS: Readonly<Record<string, Group>> = {
 }
 
 /**
- * Registers the whole suite for one store. `make` is called for every case with a new storage name; two stores made with
- * one name must be two processes on the same data, and an unused name must be empty.
+ * Registers the whole suite for one store. `make` is called for every case with a new storage name; two stores made
+ * with one name must be two processes on the same data, and an unused name must be empty.
  *
  *     describeStore('mine', async storage => mineStore(client, { namespace: storage }), { describe, test, beforeAll, afterAll })
  *

@@ -1,9 +1,10 @@
 /**
- * What one case works with: stores over a storage of its own, visitors who enter and leave, and lengths of time that fit
- * the store. Cases share nothing, so the order in which they run does not matter.
+ * What one case works with: stores over a storage of its own, visitors who enter and leave, and lengths of time that
+ * fit the store. Cases share nothing, so the order in which they run does not matter.
  *
- * A store's clock cannot be moved from outside, so the cases wait in real time. They claim that something did not happen
- * too early, and look for what must come until long after it should have: a slow machine makes a case slow, not red.
+ * A store's clock cannot be moved from outside, so the cases wait in real time. They claim that something did not
+ * happen too early, and look for what must come until long after it should have: a slow machine makes a case slow, not
+ * red.
  */
 import { randomUUID } from 'node:crypto'
 import assert from 'node:assert/strict'
@@ -18,7 +19,10 @@ import type { Plan } from './faulty.ts'
 export type MakeStore = (storage: string) => Promise<Store>
 
 export interface Hooks {
-  /** Stops the store's server and starts it again with the data that it keeps. The stores of the case are closed before and made anew after. */
+  /**
+   * Stops the store's server and starts it again with the data that it keeps. The stores of the case are closed before
+   * and made anew after.
+   */
   restart?(): Promise<void>
   /** Destroys all that the storage holds, as a FLUSHALL or a dropped table would. */
   wipe?(storage: string): Promise<void>
@@ -141,7 +145,8 @@ export function visitor(scene: Scene, store: Store, holder: string, wish: Partia
     enter: change => store.enter({ ...request, ...change }, IO),
     async renew(ttlMs = request.ttlMs) {
       const [answer, ...more] = await store.renew([{ key, id, ttlMs }], IO)
-      if (answer === undefined || more.length > 0) throw new assert.AssertionError({ message: 'one renewal must have one answer' })
+      if (answer === undefined || more.length > 0)
+        throw new assert.AssertionError({ message: 'one renewal must have one answer' })
       return answer
     },
     leave: async ({ keepMs = 0, forbidMs = 0 } = {}) => (await store.leave({ key, id, keepMs, forbidMs }, IO)).was,
@@ -159,7 +164,11 @@ export const wait = (delayMs: number): Promise<void> => sleep(systemClock, delay
 export const clock = systemClock
 
 /** Asks again and again until the answer is there, and gives it. Fails with `what` when patience is at an end. */
-export async function until<T>(scene: Scene, what: string, probe: () => Promise<T | null | undefined | false>): Promise<T> {
+export async function until<T>(
+  scene: Scene,
+  what: string,
+  probe: () => Promise<T | null | undefined | false>,
+): Promise<T> {
   const start = clock.now()
   for (;;) {
     const found = await probe()
@@ -187,7 +196,10 @@ export function comesToHold(scene: Scene, who: Visitor, change: Partial<TicketRe
 }
 
 /** Each number is greater than the one before. */
-export function assertGrow(numbers: readonly number[], message = 'every token must be greater than the one before'): void {
+export function assertGrow(
+  numbers: readonly number[],
+  message = 'every token must be greater than the one before',
+): void {
   const sorted = [...new Set(numbers)].toSorted((a, b) => a - b)
   assert.deepEqual(numbers, sorted, message)
 }

@@ -2,8 +2,9 @@
  * One suite for every store, yours included: what the library relies on, each point as a sentence about locks that can
  * be true or false. It runs in any test runner that has `describe` and `test`.
  *
- * A case that a store cannot run (it has no queue, say) is skipped with its reason, where the runner knows skipping, and
- * all such reasons are printed at the end. What a store cannot do it must say in its traits; the suite believes them.
+ * A case that a store cannot run (it has no queue, say) is skipped with its reason, where the runner knows skipping,
+ * and all such reasons are printed at the end. What a store cannot do it must say in its traits; the suite believes
+ * them.
  */
 import { randomUUID } from 'node:crypto'
 import { UnsupportedError } from '../core/errors.ts'
@@ -12,7 +13,10 @@ import type { Store } from '../store/contract.ts'
 import { openScene } from './scene.ts'
 import type { Hooks, MakeStore, Scene } from './scene.ts'
 
-/** What the suite needs of a test runner: vitest has it, and `node:test` with `before` and `after` as beforeAll and afterAll. */
+/**
+ * What the suite needs of a test runner: vitest has it, and `node:test` with `before` and `after` as beforeAll and
+ * afterAll.
+ */
 export interface Runner {
   describe(name: string, body: () => void): unknown
   test(name: string, body: (context?: unknown) => Promise<void>, timeoutMs?: number): unknown
@@ -20,8 +24,23 @@ export interface Runner {
   afterAll(body: () => Promise<void>): unknown
 }
 
-/** What a case needs beyond an exclusive lease. `list` and `revoke` have no trait: a store without them throws UnsupportedError. */
-export type Need = 'queue' | 'shared' | 'limit' | 'keep' | 'fencing' | 'blocks' | 'listen' | 'list' | 'revoke' | 'durable' | 'restart' | 'wipe'
+/**
+ * What a case needs beyond an exclusive lease. `list` and `revoke` have no trait: a store without them throws
+ * UnsupportedError.
+ */
+export type Need =
+  | 'queue'
+  | 'shared'
+  | 'limit'
+  | 'keep'
+  | 'fencing'
+  | 'blocks'
+  | 'listen'
+  | 'list'
+  | 'revoke'
+  | 'durable'
+  | 'restart'
+  | 'wipe'
 
 export type Register = (name: string, needs: readonly Need[], body: (scene: Scene) => Promise<void>) => void
 export type Group = (test: Register) => void
@@ -30,11 +49,22 @@ export type Group = (test: Register) => void
 const RUNNER_TIMEOUT_MS = 600_000
 
 /** Registers the groups of cases for one store. */
-export function registerGroups(name: string, groups: Readonly<Record<string, Group>>, make: MakeStore, runner: Runner, hooks: Hooks): void {
+export function registerGroups(
+  name: string,
+  groups: Readonly<Record<string, Group>>,
+  make: MakeStore,
+  runner: Runner,
+  hooks: Hooks,
+): void {
   const skipped: string[] = []
   let ran = 0
 
-  async function runCase(title: string, needs: readonly Need[], body: (scene: Scene) => Promise<void>, context: unknown): Promise<void> {
+  async function runCase(
+    title: string,
+    needs: readonly Need[],
+    body: (scene: Scene) => Promise<void>,
+    context: unknown,
+  ): Promise<void> {
     const storage = `conformance-${randomUUID()}`
     const store = await make(storage)
     const reason = needs.map(need => missing(need, store, hooks)).find(found => found !== null) ?? null
@@ -62,12 +92,16 @@ export function registerGroups(name: string, groups: Readonly<Record<string, Gro
   runner.describe(`${name} keeps the contract of a store`, () => {
     for (const [title, group] of Object.entries(groups)) {
       runner.describe(title, () =>
-        group((sentence, needs, body) => runner.test(sentence, context => runCase(`${title}: ${sentence}`, needs, body, context), RUNNER_TIMEOUT_MS)),
+        group((sentence, needs, body) =>
+          runner.test(sentence, context => runCase(`${title}: ${sentence}`, needs, body, context), RUNNER_TIMEOUT_MS),
+        ),
       )
     }
     runner.afterAll(async () => {
       if (skipped.length === 0) return
-      process.stdout.write([`${name}: ${ran} cases ran, ${skipped.length} did not:`, ...skipped.map(line => `  ${line}`), ''].join('\n'))
+      process.stdout.write(
+        [`${name}: ${ran} cases ran, ${skipped.length} did not:`, ...skipped.map(line => `  ${line}`), ''].join('\n'),
+      )
     })
   })
 }
@@ -108,7 +142,11 @@ const REASONS: Readonly<Record<Need, string>> = {
 
 function canSkip(context: unknown): context is { skip(reason: string): void } {
   // vitest's context is a function with properties.
-  return ((typeof context === 'object' && context !== null) || typeof context === 'function') && 'skip' in context && typeof context.skip === 'function'
+  return (
+    ((typeof context === 'object' && context !== null) || typeof context === 'function') &&
+    'skip' in context &&
+    typeof context.skip === 'function'
+  )
 }
 
 /** A promise that never settles must not look like a suite that is merely slow. */

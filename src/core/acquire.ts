@@ -1,8 +1,9 @@
 /**
  * From wanting a lock to a ticket that holds: enter, wait, retry, give up. Written once, for every store.
  *
- * A pursuit waits without limit; who wants a limit gives it up. It enters one ticket and keeps it alive by entering again,
- * until the store says or pushes that it holds. It starts on a push only if its own ticket is alive by its own clock.
+ * A pursuit waits without limit; who wants a limit gives it up. It enters one ticket and keeps it alive by entering
+ * again, until the store says or pushes that it holds. It starts on a push only if its own ticket is alive by its own
+ * clock.
  */
 import type { TicketView } from '../store/contract.ts'
 import { abandon, enterOnce, heldTicket, newAttempt, refuseRegression, waitRevoked } from './attempt.ts'
@@ -26,11 +27,14 @@ export interface Pursuit {
   giveUp(): void
 }
 
-/** A ticket that starts on a push has half of its waiting life left at least: time enough to renew, or it refreshes first. */
+/**
+ * A ticket that starts on a push has half of its waiting life left at least: time enough to renew, or it refreshes
+ * first.
+ */
 const ENOUGH_LIFE = 1 / 2
 /**
- * A lease that a push has started is renewed to its full ttl so long after its start: most sections are over by then, and so
- * cost one enter and one leave, however many wait.
+ * A lease that a push has started is renewed to its full ttl so long after its start: most sections are over by then,
+ * and so cost one enter and one leave, however many wait.
  */
 const RENEW_AFTER_PUSH_MS = 25
 const FAILED_RETRY_MS = { first: 20, most: 1_000 } as const
@@ -108,12 +112,24 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
   }
 
   function mayStart(now: number): boolean {
-    return now < attempt.aliveUntil && wanted.autoRenew && wanted.minHoldMs === 0 && attempt.aliveUntil - now >= core.waiterTtlMs * ENOUGH_LIFE
+    return (
+      now < attempt.aliveUntil &&
+      wanted.autoRenew &&
+      wanted.minHoldMs === 0 &&
+      attempt.aliveUntil - now >= core.waiterTtlMs * ENOUGH_LIFE
+    )
   }
 
   function hold(token: number, sentAt: number, validUntil: number, news: News, handover: Grant['handover']): Grant {
     delist()
-    const ticket = heldTicket(core, wanted, { id: attempt.id, unanswered: attempt.unanswered, token, sentAt, validUntil, news })
+    const ticket = heldTicket(core, wanted, {
+      id: attempt.id,
+      unanswered: attempt.unanswered,
+      token,
+      sentAt,
+      validUntil,
+      news,
+    })
     if (handover === 'push') ticket.renewAt = Math.min(ticket.renewAt, sentAt + RENEW_AFTER_PUSH_MS)
     return { ticket, handover }
   }
@@ -152,10 +168,14 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
           if (given) return giveBack()
           refuseRegression(core, wanted.key, attempt, entry.token)
           const validUntil = closesAt(now, entry.leftMs, store.traits)
-          if (clock.now() < validUntil) return hold(entry.token, now, validUntil, { waiters: entry.waiters, at: now }, 'store')
-          failure = new StoreUnavailableError(`${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`, {
-            key: wanted.key,
-          })
+          if (clock.now() < validUntil)
+            return hold(entry.token, now, validUntil, { waiters: entry.waiters, at: now }, 'store')
+          failure = new StoreUnavailableError(
+            `${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`,
+            {
+              key: wanted.key,
+            },
+          )
           failures += 1
           startOver()
           await pause(backoff(FAILED_RETRY_MS, failures))
@@ -212,7 +232,10 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
       const silentMs = callSince === null ? 0 : clock.now() - callSince
       const neverAnswered = ahead === 0 && holders.length === 0
       if (callSince === null || (!neverAnswered && silentMs < core.storeTimeoutMs / 4)) return null
-      return new StoreUnavailableError(`${store.traits.name} has not answered "enter" of "${wanted.key}" for ${Math.round(silentMs)} ms.`, { key: wanted.key })
+      return new StoreUnavailableError(
+        `${store.traits.name} has not answered "enter" of "${wanted.key}" for ${Math.round(silentMs)} ms.`,
+        { key: wanted.key },
+      )
     },
     giveUp() {
       if (given) return

@@ -1,4 +1,6 @@
-/** The tasks of this process that wait for one cohort: how they come, how long they wait, and with what answer they go. */
+/**
+ * The tasks of this process that wait for one cohort: how they come, how long they wait, and with what answer they go.
+ */
 import type { Pursuit } from './acquire.ts'
 import type { Wanted } from './attempt.ts'
 import { call } from './call.ts'
@@ -97,7 +99,8 @@ export function createApplicants<L extends Line>(core: Core, emptied: (line: L) 
     if (trouble !== null) return refuse(line, applicant, trouble)
     const ahead = line.pursuit?.ahead ?? line.running.size
     const told = line.pursuit?.holders ?? []
-    // Out of the line first: while people are told who was in the way, nobody must wait, or enter, or be granted for a task that no longer waits.
+    // Out of the line first: while people are told who was in the way, nobody must wait, or enter, or be granted for a
+    // task that no longer waits.
     line.queue.delete(applicant)
     if (line.queue.size === 0) emptied(line)
     const holders = told.length > 0 ? told : await whoHolds(key)
@@ -109,14 +112,20 @@ export function createApplicants<L extends Line>(core: Core, emptied: (line: L) 
   }
 
   async function whoHolds(key: string): Promise<WaitTimeoutError['holders']> {
-    const view = await call(clock, store, 'inspect', key, Math.min(ASK_WHO_MS, core.storeTimeoutMs), io => store.inspect(key, io))
+    const view = await call(clock, store, 'inspect', key, Math.min(ASK_WHO_MS, core.storeTimeoutMs), io =>
+      store.inspect(key, io),
+    )
     return view.ok ? (view.value?.holders ?? []) : []
   }
 
   function announce(line: L, ahead: number, own: boolean): void {
     if (!events.wants('waiting')) return
     const { key } = line.wanted
-    core.background.run(whoHolds(key).then(holders => events.emit({ type: 'waiting', key, ahead, holder: holders[0]?.holder ?? '', own })))
+    core.background.run(
+      whoHolds(key).then(holders =>
+        events.emit({ type: 'waiting', key, ahead, holder: holders[0]?.holder ?? '', own }),
+      ),
+    )
   }
 
   return { add, end, refuse, announce }

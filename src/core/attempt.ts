@@ -1,8 +1,8 @@
 /**
  * One ticket of ours, from its first enter to its last leave.
  *
- * An attempt has an id of its own, and never a second life: a ticket whose fate is not known is left for good, and its id
- * forbidden, so that a request that is carried out late holds the lock for nobody.
+ * An attempt has an id of its own, and never a second life: a ticket whose fate is not known is left for good, and its
+ * id forbidden, so that a request that is carried out late holds the lock for nobody.
  */
 import type { Entry, Mode, TicketView } from '../store/contract.ts'
 import { call } from './call.ts'
@@ -64,7 +64,10 @@ export interface Attempt {
 const FORBID_MS = 60_000
 const LEAVE_AGAIN_MS = { first: 20, most: 1_000 } as const
 
-/** One attempt that leaves nothing behind unless it holds. @throws StoreUnavailableError | UnsupportedError | LeaseLostError */
+/**
+ * One attempt that leaves nothing behind unless it holds. @throws StoreUnavailableError | UnsupportedError |
+ * LeaseLostError
+ */
 export async function attemptOnce(core: Core, wanted: Wanted): Promise<Grant | Refusal> {
   const { clock, store } = core
   const attempt = newAttempt(core, wanted.key)
@@ -75,13 +78,19 @@ export async function attemptOnce(core: Core, wanted: Wanted): Promise<Grant | R
     const entry = reply.value
     if (entry.status === 'refused') return { ticket: null, holders: entry.holders, retryMs: entry.retryMs }
     if (entry.status !== 'holds')
-      throw new StoreUnavailableError(`${store.traits.name} answered "${entry.status}" to a new ticket of "${wanted.key}".`, { key: wanted.key })
+      throw new StoreUnavailableError(
+        `${store.traits.name} answered "${entry.status}" to a new ticket of "${wanted.key}".`,
+        { key: wanted.key },
+      )
     refuseRegression(core, wanted.key, attempt, entry.token)
     const validUntil = closesAt(sentAt, entry.leftMs, store.traits)
     if (clock.now() >= validUntil) {
-      throw new StoreUnavailableError(`${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`, {
-        key: wanted.key,
-      })
+      throw new StoreUnavailableError(
+        `${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`,
+        {
+          key: wanted.key,
+        },
+      )
     }
     return {
       ticket: heldTicket(core, wanted, {
@@ -101,7 +110,10 @@ export async function attemptOnce(core: Core, wanted: Wanted): Promise<Grant | R
 }
 
 /** Takes a ticket out, and goes on trying in the background when the store does not answer. */
-export async function leaveTicket(core: Core, ticket: HeldTicket): Promise<Outcome<{ readonly was: 'held' | 'waiting' | 'absent' }>> {
+export async function leaveTicket(
+  core: Core,
+  ticket: HeldTicket,
+): Promise<Outcome<{ readonly was: 'held' | 'waiting' | 'absent' }>> {
   const { clock, store } = core
   // Lost or released: what was promised to last until then does.
   const keepMs = Math.max(0, Math.ceil(ticket.keepUntil - clock.now()))
@@ -122,7 +134,18 @@ export async function enterOnce(core: Core, wanted: Wanted, attempt: Attempt, qu
   const { clock, store } = core
   const { key, mode, limit, tokens, meta } = wanted
   const ttlMs = Math.max(wanted.minHoldMs, Math.min(wanted.ttlMs, wanted.maxHoldMs))
-  const request = { key, id: attempt.id, holder: core.holder, mode, limit, ttlMs, waiterTtlMs: core.waiterTtlMs, queue, tokens, meta }
+  const request = {
+    key,
+    id: attempt.id,
+    holder: core.holder,
+    mode,
+    limit,
+    ttlMs,
+    waiterTtlMs: core.waiterTtlMs,
+    queue,
+    tokens,
+    meta,
+  }
   attempt.sent = true
   const outcome = await call(clock, store, 'enter', key, core.storeTimeoutMs, io =>
     store.enter(attempt.token === null ? request : { ...request, token: attempt.token }, io),
@@ -153,7 +176,11 @@ export function refuseRegression(core: Core, key: string, attempt: Attempt, toke
 }
 
 export function waitRevoked(key: string, attempt: Attempt, reason: string): LeaseLostError {
-  return new LeaseLostError(`Waiting for "${key}" was ended by an operator: ${reason}.`, { key, token: attempt.token ?? 0, reason: 'revoked' })
+  return new LeaseLostError(`Waiting for "${key}" was ended by an operator: ${reason}.`, {
+    key,
+    token: attempt.token ?? 0,
+    reason: 'revoked',
+  })
 }
 
 export function heldTicket(
@@ -197,7 +224,9 @@ export function heldTicket(
 export function abandon(core: Core, key: string, attempt: Attempt): void {
   if (!attempt.sent) return
   attempt.sent = false
-  core.background.run(leaveUntilAnswered(core, { key, id: attempt.id, keepMs: 0, forbidMs: attempt.unanswered ? FORBID_MS : 0 }))
+  core.background.run(
+    leaveUntilAnswered(core, { key, id: attempt.id, keepMs: 0, forbidMs: attempt.unanswered ? FORBID_MS : 0 }),
+  )
 }
 
 /** Until the store has answered, or nothing of the ticket can be alive any more. Never rejects. */

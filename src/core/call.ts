@@ -1,15 +1,19 @@
 /**
- * Calls to the store, each with a deadline of ours: several clients hang on a paused server whatever their own timeout says.
+ * Calls to the store, each with a deadline of ours: several clients hang on a paused server whatever their own timeout
+ * says.
  *
- * A driver has to settle within `timeoutMs`. We wait a little longer, so that a driver that keeps its word is heard; one that
- * does not is `overdue`: its call is still under way, and the id in it must not be used again except to leave.
+ * A driver has to settle within `timeoutMs`. We wait a little longer, so that a driver that keeps its word is heard;
+ * one that does not is `overdue`: its call is still under way, and the id in it must not be used again except to leave.
  */
 import type { Io, Store } from '../store/contract.ts'
 import type { Clock } from './clock.ts'
 import { ConfigurationError, StoreUnavailableError, UnsupportedError } from './errors.ts'
 import type { HoldfastError } from './errors.ts'
 
-/** Settles as `promise` does, or with what `late` gives (or throws) once `ms` have passed. A late rejection goes nowhere. */
+/**
+ * Settles as `promise` does, or with what `late` gives (or throws) once `ms` have passed. A late rejection goes
+ * nowhere.
+ */
 export function within<T>(clock: Clock, ms: number, promise: Promise<T>, late: () => T): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const timer = clock.after(ms, () => {
@@ -35,14 +39,30 @@ export function within<T>(clock: Clock, ms: number, promise: Promise<T>, late: (
 export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   /** final: trying again cannot help. overdue: the call is still under way. */
-  | { readonly ok: false; readonly error: HoldfastError; readonly final: boolean; readonly ambiguous: boolean; readonly overdue: boolean }
+  | {
+      readonly ok: false
+      readonly error: HoldfastError
+      readonly final: boolean
+      readonly ambiguous: boolean
+      readonly overdue: boolean
+    }
 
 /** What a driver that keeps its deadline may be late all the same: a busy event loop. */
 const GRACE = 1.2
 const GRACE_MS = 25
 
-/** One call, never rejecting: failure is a value here, since most callers go on. One promise, since every section makes two calls. */
-export function call<T>(clock: Clock, store: Store, verb: string, key: string, timeoutMs: number, request: (io: Io) => Promise<T>): Promise<Outcome<T>> {
+/**
+ * One call, never rejecting: failure is a value here, since most callers go on. One promise, since every section makes
+ * two calls.
+ */
+export function call<T>(
+  clock: Clock,
+  store: Store,
+  verb: string,
+  key: string,
+  timeoutMs: number,
+  request: (io: Io) => Promise<T>,
+): Promise<Outcome<T>> {
   const limitMs = Math.max(1, timeoutMs)
   return new Promise<Outcome<T>>(resolve => {
     let reply: Promise<T>
@@ -67,15 +87,22 @@ export function call<T>(clock: Clock, store: Store, verb: string, key: string, t
 }
 
 function overdue<T>(store: Store, verb: string, key: string, limitMs: number): Outcome<T> {
-  const error = new StoreUnavailableError(`${store.traits.name} did not answer "${verb}" of "${key}" within ${Math.round(limitMs)} ms.`, { key })
+  const error = new StoreUnavailableError(
+    `${store.traits.name} did not answer "${verb}" of "${key}" within ${Math.round(limitMs)} ms.`,
+    { key },
+  )
   return { ok: false, error, final: false, ambiguous: true, overdue: true }
 }
 
 function failure<T>(store: Store, verb: string, key: string, cause: unknown): Outcome<T> {
   if (cause instanceof UnsupportedError || cause instanceof ConfigurationError)
     return { ok: false, error: cause, final: true, ambiguous: false, overdue: false }
-  if (cause instanceof StoreUnavailableError) return { ok: false, error: cause, final: false, ambiguous: cause.ambiguous, overdue: false }
+  if (cause instanceof StoreUnavailableError)
+    return { ok: false, error: cause, final: false, ambiguous: cause.ambiguous, overdue: false }
   const why = cause instanceof Error ? cause.message : String(cause)
-  const error = new StoreUnavailableError(`${store.traits.name} failed at "${verb}" of "${key}": ${why}`, { key, cause })
+  const error = new StoreUnavailableError(`${store.traits.name} failed at "${verb}" of "${key}": ${why}`, {
+    key,
+    cause,
+  })
   return { ok: false, error, final: false, ambiguous: true, overdue: false }
 }

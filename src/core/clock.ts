@@ -1,9 +1,11 @@
 /**
- * Time, timers and chance: the one place of the library that has them, so that a test or the simulation can put its own in.
+ * Time, timers and chance: the one place of the library that has them, so that a test or the simulation can put its own
+ * in.
  *
  * A lease is measured on a clock that nobody can set and that goes on while the machine sleeps. Node has no such clock:
  * its monotonic one (CLOCK_MONOTONIC) stops during sleep. So `now` is the monotonic clock plus what the uptime
- * (CLOCK_BOOTTIME) has gained on it, which is read again once a second and whenever the wall clock leaves the monotonic one.
+ * (CLOCK_BOOTTIME) has gained on it, which is read again once a second and whenever the wall clock leaves the monotonic
+ * one.
  */
 import { randomBytes } from 'node:crypto'
 import { uptime } from 'node:os'
@@ -19,8 +21,8 @@ export interface Clock {
   /** Milliseconds since 1970 as the machine believes: for people and for tokens, never for expiry. */
   wall(): number
   /**
-   * Calls `task` once, not before `delayMs` from now (any length; Infinity never). An exception of the task is a defect of ours.
-   * `idle`: does not keep the process alive.
+   * Calls `task` once, not before `delayMs` from now (any length; Infinity never). An exception of the task is a defect
+   * of ours. `idle`: does not keep the process alive.
    */
   after(delayMs: number, task: () => void, options?: { readonly idle?: boolean }): Timer
   /** In [0, 1). */
@@ -81,9 +83,10 @@ function after(delayMs: number, task: () => void, options: { readonly idle?: boo
 export const systemClock: Clock = createSystemClock()
 
 /**
- * Milliseconds since the machine started, the same in every process of it (CLOCK_MONOTONIC, or what the system has in its place):
- * for tickets in a store that processes of one host share. It stops while the machine sleeps, and that is the safe side: two
- * processes that had counted the sleep at different moments would disagree, and one would find the other's live ticket dead.
+ * Milliseconds since the machine started, the same in every process of it (CLOCK_MONOTONIC, or what the system has in
+ * its place): for tickets in a store that processes of one host share. It stops while the machine sleeps, and that is
+ * the safe side: two processes that had counted the sleep at different moments would disagree, and one would find the
+ * other's live ticket dead.
  */
 export const hostClock: Clock = {
   ...systemClock,
@@ -96,7 +99,10 @@ export const hostClock: Clock = {
 
 let wallOffset = performance.timeOrigin
 
-/** The wall clock with its microseconds, which Date.now() leaves out: two tokens within one millisecond must not be equal. */
+/**
+ * The wall clock with its microseconds, which Date.now() leaves out: two tokens within one millisecond must not be
+ * equal.
+ */
 function preciseWall(): number {
   const coarse = Date.now()
   const precise = wallOffset + performance.now()
@@ -110,8 +116,15 @@ export function turn(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve))
 }
 
-/** Resolves not before `delayMs` from now, or at once when `signal` aborts. Never rejects: look at the signal afterwards. */
-export function sleep(clock: Clock, delayMs: number, options: { readonly signal?: AbortSignal | undefined; readonly idle?: boolean } = {}): Promise<void> {
+/**
+ * Resolves not before `delayMs` from now, or at once when `signal` aborts. Never rejects: look at the signal
+ * afterwards.
+ */
+export function sleep(
+  clock: Clock,
+  delayMs: number,
+  options: { readonly signal?: AbortSignal | undefined; readonly idle?: boolean } = {},
+): Promise<void> {
   return new Promise(resolve => {
     if (options.signal?.aborted === true) return resolve()
     const done = (): void => {

@@ -2,10 +2,10 @@
  * Handover inside one process: one ticket stands in the store for many tasks, and the lease passes from task to task
  * without a round trip, each with its own token out of the ticket's block.
  *
- * Lock cohorting: Dice, Marathe, Shavit, PPoPP 2012. What bounds it, all hard: a ticket carries at most as many leases as it
- * has tokens; a pass happens only after the task has settled and with half of the window left; while others wait in the
- * store there are few more passes and little more time; and news of waiters that are older than that time count as
- * "somebody waits", so the ticket is renewed first, whose answer tells. A ticket of its own is a cohort of one.
+ * Lock cohorting: Dice, Marathe, Shavit, PPoPP 2012. What bounds it, all hard: a ticket carries at most as many leases
+ * as it has tokens; a pass happens only after the task has settled and with half of the window left; while others wait
+ * in the store there are few more passes and little more time; and news of waiters that are older than that time count
+ * as "somebody waits", so the ticket is renewed first, whose answer tells. A ticket of its own is a cohort of one.
  */
 import { pursue } from './acquire.ts'
 import type { Pursuit } from './acquire.ts'
@@ -88,7 +88,10 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
 
   // ---------------------------------------------------------------- from the store to the tasks
 
-  /** The one place that decides what happens next; called whenever something has changed. Gives the result of the leave, if it came to that. */
+  /**
+   * The one place that decides what happens next; called whenever something has changed. Gives the result of the leave,
+   * if it came to that.
+   */
   function advance(cohort: Cohort): Promise<ReleaseResult> | null {
     if (cohort.asking) return null
     while (cohort.queue.size > 0 && cohort.ticket !== null && roomFor(cohort)) {
@@ -118,7 +121,8 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     const now = clock.now()
     if (ticket.waiters > 0) {
       cohort.contendedSince ??= now
-      if (cohort.contendedPasses >= limits.contendedPasses || now - cohort.contendedSince > limits.contendedForMs) return 'stop'
+      if (cohort.contendedPasses >= limits.contendedPasses || now - cohort.contendedSince > limits.contendedForMs)
+        return 'stop'
     } else {
       cohort.contendedSince = null
       cohort.contendedPasses = 0
@@ -128,7 +132,10 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     return 'pass'
   }
 
-  /** In order inside one process: a later reader does not join its cohort past a writer of this process that waits already. */
+  /**
+   * In order inside one process: a later reader does not join its cohort past a writer of this process that waits
+   * already.
+   */
   function overtakes(cohort: Cohort): boolean {
     const siblings = byKey.get(cohort.wanted.key)
     if (siblings === undefined || siblings.size === 1) return false
@@ -163,7 +170,8 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     cohort.running.add(open)
     active.add(open)
     const { key } = cohort.wanted
-    if (events.wants('acquired')) events.emit({ type: 'acquired', key, token, waitedMs: clock.now() - applicant.since, handover })
+    if (events.wants('acquired'))
+      events.emit({ type: 'acquired', key, token, waitedMs: clock.now() - applicant.since, handover })
     applicants.end(cohort, applicant)
     applicant.resolve(open)
   }
@@ -216,7 +224,10 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
         if (opens.length === 0) void leave(ticket)
         void advance(cohort)
       },
-      suspect: cause => each(({ token }) => events.emit({ type: 'suspect', key, token, leftMs: ticket.validUntil - clock.now(), cause })),
+      suspect: cause =>
+        each(({ token }) =>
+          events.emit({ type: 'suspect', key, token, leftMs: ticket.validUntil - clock.now(), cause }),
+        ),
       renewed(tookMs) {
         if (events.wants('renewed')) each(({ token }) => events.emit({ type: 'renewed', key, token, tookMs }))
       },
@@ -303,7 +314,8 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
 
   function forget(cohort: Cohort): void {
     if (cohort.queue.size > 0 || cohort.ticket !== null || cohort.pursuit !== null) return
-    // Its name may be another's by now: a task that was asked who is in its way comes back to a cohort that has been forgotten.
+    // Its name may be another's by now: a task that was asked who is in its way comes back to a cohort that has been
+    // forgotten.
     if (cohorts.get(cohort.name) !== cohort) return
     cohorts.delete(cohort.name)
     const siblings = byKey.get(cohort.wanted.key)
@@ -341,7 +353,12 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
       if (!('ticket' in result)) return result
       const names = result.holders.map(view => view.holder).join(', ')
       const own = holdsAlready(wanted.key)
-      throw new WaitTimeoutError(`"${wanted.key}" is held by ${names}, and wait is 0.`, { key: wanted.key, waitedMs: 0, holders: result.holders, own })
+      throw new WaitTimeoutError(`"${wanted.key}" is held by ${names}, and wait is 0.`, {
+        key: wanted.key,
+        waitedMs: 0,
+        holders: result.holders,
+        own,
+      })
     },
     tryAcquire,
     stop() {
@@ -349,7 +366,11 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
       for (const cohort of [...cohorts.values()]) {
         const { key } = cohort.wanted
         for (const applicant of [...cohort.queue])
-          applicants.refuse(cohort, applicant, new ClosedError(`These locks were closed while "${key}" was waited for.`, { key }))
+          applicants.refuse(
+            cohort,
+            applicant,
+            new ClosedError(`These locks were closed while "${key}" was waited for.`, { key }),
+          )
       }
     },
     active,

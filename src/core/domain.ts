@@ -1,9 +1,10 @@
 /**
  * Which clock wrote a time: its name, the same in all processes that share the clock and in no others.
  *
- * The host's monotonic clock begins anew with every boot, and a time namespace (a container restored elsewhere) shifts it
- * while the boot stays the same. So the name is made of both. Where the system tells neither, the minute of the start
- * stands in: two processes may then disagree by one minute and take each other for foreign, which only makes a takeover slower.
+ * The host's monotonic clock begins anew with every boot, and a time namespace (a container restored elsewhere) shifts
+ * it while the boot stays the same. So the name is made of both. Where the system tells neither, the minute of the
+ * start stands in: two processes may then disagree by one minute and take each other for foreign, which only makes a
+ * takeover slower.
  */
 import { createHash } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'

@@ -17,8 +17,11 @@ function isDuration(text: string): text is Duration & string {
 export function duration(text: string): Duration {
   const trimmed = text.trim()
   if (isDuration(trimmed)) return trimmed
-  if (/^\d+(\.\d+)?$/.test(trimmed)) throw new ConfigurationError(`"${trimmed}" has no unit: ${trimmed}s or ${trimmed}ms?`)
-  throw new ConfigurationError(`"${text}" is not a length of time. Write a number and a unit (ms, s, m, h, d), such as 500ms, 15s or 2h.`)
+  if (/^\d+(\.\d+)?$/.test(trimmed))
+    throw new ConfigurationError(`"${trimmed}" has no unit: ${trimmed}s or ${trimmed}ms?`)
+  throw new ConfigurationError(
+    `"${text}" is not a length of time. Write a number and a unit (ms, s, m, h, d), such as 500ms, 15s or 2h.`,
+  )
 }
 
 /** Which lengths an option takes. */
@@ -35,7 +38,9 @@ export interface Bounds {
 export function milliseconds(value: Duration, option: string, bounds: Bounds = {}): number {
   const ms = typeof value === 'string' ? parse(value, option) : value
   if (typeof ms !== 'number' || Number.isNaN(ms))
-    throw new ConfigurationError(`${option} must be a length of time (milliseconds, or text such as "15s"), not ${show(value)}.`)
+    throw new ConfigurationError(
+      `${option} must be a length of time (milliseconds, or text such as "15s"), not ${show(value)}.`,
+    )
   if (ms === Infinity && bounds.infinite === true) return ms
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = bounds
   if (ms < min) throw new ConfigurationError(`${option} must be at least ${min} ms, not ${show(value)}.`)
@@ -46,8 +51,11 @@ export function milliseconds(value: Duration, option: string, bounds: Bounds = {
 function parse(text: string, option: string): number {
   const match = FORM.exec(text.trim())
   if (match) return Number(match[1]) * (UNIT_MS[match[2] ?? ''] ?? Number.NaN)
-  if (/^\d+(\.\d+)?$/.test(text.trim())) throw new ConfigurationError(`${option} "${text}" has no unit: "${text}s" or "${text}ms"?`)
-  throw new ConfigurationError(`${option} ${show(text)} is not a length of time. Write a number and a unit (ms, s, m, h, d), such as "15s".`)
+  if (/^\d+(\.\d+)?$/.test(text.trim()))
+    throw new ConfigurationError(`${option} "${text}" has no unit: "${text}s" or "${text}ms"?`)
+  throw new ConfigurationError(
+    `${option} ${show(text)} is not a length of time. Write a number and a unit (ms, s, m, h, d), such as "15s".`,
+  )
 }
 
 function show(value: unknown): string {

@@ -32,7 +32,10 @@ export class WaitTimeoutError extends HoldfastError {
   /** True if the holder is the very call chain that waited: it waited for itself. */
   readonly own: boolean
 
-  constructor(message: string, options: Details & { waitedMs?: number; holders?: readonly TicketView[]; own?: boolean } = {}) {
+  constructor(
+    message: string,
+    options: Details & { waitedMs?: number; holders?: readonly TicketView[]; own?: boolean } = {},
+  ) {
     super(message, options)
     this.waitedMs = options.waitedMs ?? 0
     this.holders = options.holders ?? []
@@ -49,7 +52,10 @@ export class LeaseLostError extends HoldfastError {
   /** What the task came to, where a task ran to its end under the lost lease. */
   readonly outcome?: PromiseSettledResult<unknown>
 
-  constructor(message: string, options: Details & { token?: number; reason?: LeaseLostReason; outcome?: PromiseSettledResult<unknown> } = {}) {
+  constructor(
+    message: string,
+    options: Details & { token?: number; reason?: LeaseLostReason; outcome?: PromiseSettledResult<unknown> } = {},
+  ) {
     super(message, options)
     this.token = options.token ?? 0
     this.reason = options.reason ?? 'gone'
@@ -86,7 +92,10 @@ export class VersionConflictError extends HoldfastError {
   }
 }
 
-/** The store did not do what was asked: not reached, not answering, or answering with an error. Nothing is known to be held. */
+/**
+ * The store did not do what was asked: not reached, not answering, or answering with an error. Nothing is known to be
+ * held.
+ */
 export class StoreUnavailableError extends HoldfastError {
   override readonly name = 'StoreUnavailableError'
   override readonly code = 'HOLDFAST_STORE_UNAVAILABLE'

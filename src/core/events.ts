@@ -1,6 +1,6 @@
 /**
- * Events: to the listeners of these locks, and to the diagnostics channels `holdfast:<type>` for telemetry that subscribes
- * to the process. Whoever emits asks `wants` first where an event would cost a call or a loop.
+ * Events: to the listeners of these locks, and to the diagnostics channels `holdfast:<type>` for telemetry that
+ * subscribes to the process. Whoever emits asks `wants` first where an event would cost a call or a loop.
  */
 import { channel } from 'node:diagnostics_channel'
 import type { LockEvent } from './types.ts'
@@ -56,7 +56,8 @@ export function createEvents(): Events {
     emit(event) {
       publish(event)
       if (listeners.size === 0) return
-      for (const listener of [...(listeners.get(event.type) ?? []), ...(listeners.get('*') ?? [])]) guarded(listener, event)
+      for (const listener of [...(listeners.get(event.type) ?? []), ...(listeners.get('*') ?? [])])
+        guarded(listener, event)
     },
     on: (type, listener) => add(type, event => isOf(event, type) && listener(event)),
     all: listener => add('*', listener),

@@ -45,7 +45,8 @@ export function createHeap<T>(instantOf: (item: T) => number, alive: (item: T) =
     for (;;) {
       const left = entries[2 * index + 1]
       const right = entries[2 * index + 2]
-      const [smaller, place] = right !== undefined && left !== undefined && right.at < left.at ? [right, 2 * index + 2] : [left, 2 * index + 1]
+      const [smaller, place] =
+        right !== undefined && left !== undefined && right.at < left.at ? [right, 2 * index + 2] : [left, 2 * index + 1]
       if (smaller === undefined || smaller.at >= last.at) break
       entries[index] = smaller
       index = place

@@ -1,9 +1,10 @@
 /**
- * The journal: what happened, as JSON lines in a file of each process, from which one can reconstruct afterwards who held
- * what when.
+ * The journal: what happened, as JSON lines in a file of each process, from which one can reconstruct afterwards who
+ * held what when.
  *
- * Each line has both clocks: `at` of the host's monotonic one, exact among processes of one host (`boot` names it), and `wall`
- * for the others. A line is written at once and whole, so that a process that is killed leaves all but its last moment.
+ * Each line has both clocks: `at` of the host's monotonic one, exact among processes of one host (`boot` names it), and
+ * `wall` for the others. A line is written at once and whole, so that a process that is killed leaves all but its last
+ * moment.
  */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { hostClock } from './clock.ts'
@@ -37,16 +38,25 @@ export function openJournal(path: string, holder: string): Journal {
   try {
     file = openSync(path, 'a')
   } catch (cause) {
-    throw new ConfigurationError(`The journal "${path}" cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw new ConfigurationError(
+      `The journal "${path}" cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    )
   }
   return {
     write(entry) {
       if (file === undefined) return
       try {
-        writeSync(file, `${JSON.stringify({ at: hostClock.now(), wall: hostClock.wall(), boot, holder, ...entry }, plain)}\n`)
+        writeSync(
+          file,
+          `${JSON.stringify({ at: hostClock.now(), wall: hostClock.wall(), boot, holder, ...entry }, plain)}\n`,
+        )
       } catch (error) {
         // A full disk must not cost anybody his lock.
-        process.emitWarning(`The journal "${path}" is no longer written: ${error instanceof Error ? error.message : String(error)}`, 'HoldfastWarning')
+        process.emitWarning(
+          `The journal "${path}" is no longer written: ${error instanceof Error ? error.message : String(error)}`,
+          'HoldfastWarning',
+        )
         this.close()
       }
     },
@@ -79,7 +89,10 @@ function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new ConfigurationError(`The journal "${path}" cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw new ConfigurationError(
+      `The journal "${path}" cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    )
   }
 }
 
@@ -95,7 +108,13 @@ function parse(line: string): JournalEntry | undefined {
 function isEntry(value: unknown): value is JournalEntry {
   if (typeof value !== 'object' || value === null) return false
   const has = (name: string, type: string): boolean => typeof Reflect.get(value, name) === type
-  return has('at', 'number') && has('wall', 'number') && has('boot', 'string') && has('holder', 'string') && has('type', 'string')
+  return (
+    has('at', 'number') &&
+    has('wall', 'number') &&
+    has('boot', 'string') &&
+    has('holder', 'string') &&
+    has('type', 'string')
+  )
 }
 
 /** Errors have no enumerable fields: without this a cause would be written as {}. */

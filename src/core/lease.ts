@@ -62,7 +62,10 @@ export class OpenLease implements Lease {
   assertHeld(): void {
     if (this.#isHeld()) return
     const { key, token } = this
-    throw this.#lost ?? new LeaseLostError(`The lease of "${key}" (token ${token}) was released.`, { key, token, reason: 'released' })
+    throw (
+      this.#lost ??
+      new LeaseLostError(`The lease of "${key}" (token ${token}) was released.`, { key, token, reason: 'released' })
+    )
   }
 
   async renew(ttl: Duration = this.#ticket.ttlMs): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * The greatest token seen of each key. A new ticket whose token is not above what was seen before its first enter was sent
- * means that the store has lost its mind (a restored backup, a failover to a replica with an older clock).
+ * The greatest token seen of each key. A new ticket whose token is not above what was seen before its first enter was
+ * sent means that the store has lost its mind (a restored backup, a failover to a replica with an older clock).
  */
 export interface Newest {
   /** 0: none seen. */

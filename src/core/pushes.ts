@@ -1,8 +1,8 @@
 /**
  * Who waits for which token, and the store's news about it.
  *
- * A push may overtake the reply that tells a waiter its token, so while an enter is under way the key's pushes are kept for
- * it. A push only wakes: whether the waiter may start is its own to judge, by its own clock.
+ * A push may overtake the reply that tells a waiter its token, so while an enter is under way the key's pushes are kept
+ * for it. A push only wakes: whether the waiter may start is its own to judge, by its own clock.
  */
 import type { Store } from '../store/contract.ts'
 import type { Clock } from './clock.ts'
@@ -34,7 +34,10 @@ interface News {
   readonly revoked: Map<number, string>
   gap: boolean
 }
-/** Of one key. Most keys are free most of the time, and most rooms are gone before anybody has learnt to wait: made bit by bit. */
+/**
+ * Of one key. Most keys are free most of the time, and most rooms are gone before anybody has learnt to wait: made bit
+ * by bit.
+ */
 interface Room {
   named: Map<number, PushTarget> | undefined
   /** How many do not know their token yet. */
@@ -48,7 +51,11 @@ const LISTEN_AGAIN_MS = 1_000
 export function createPushes(
   store: Store,
   clock: Clock,
-  options: { readonly storeTimeoutMs: number; storeError(verb: string, cause: unknown): void; revoked(key: string, token: number, reason: string): void },
+  options: {
+    readonly storeTimeoutMs: number
+    storeError(verb: string, cause: unknown): void
+    revoked(key: string, token: number, reason: string): void
+  },
 ): Pushes {
   const rooms = new Map<string, Room>()
   let listening: Promise<boolean> | undefined
@@ -83,7 +90,9 @@ export function createPushes(
   async function listen(): Promise<boolean> {
     if (store.listen === undefined) return false
     const late = (): never => {
-      throw new StoreUnavailableError(`${store.traits.name} did not answer "listen" within ${options.storeTimeoutMs} ms.`)
+      throw new StoreUnavailableError(
+        `${store.traits.name} did not answer "listen" within ${options.storeTimeoutMs} ms.`,
+      )
     }
     try {
       subscription = await within(clock, options.storeTimeoutMs, store.listen(listener), late)

@@ -1,9 +1,10 @@
 /**
  * Keeps tickets alive, and says when one is dead without asking the store.
  *
- * One heap of instants and one timer for all tickets of a store. At a ticket's instant either its window has closed, then it
- * is lost, whatever the store may answer later; or it is due for renewal, then it goes into a batch with all that are due or
- * nearly so. A renewal that is not answered leaves the ticket suspect and is tried again until the window closes.
+ * One heap of instants and one timer for all tickets of a store. At a ticket's instant either its window has closed,
+ * then it is lost, whatever the store may answer later; or it is due for renewal, then it goes into a batch with all
+ * that are due or nearly so. A renewal that is not answered leaves the ticket suspect and is tried again until the
+ * window closes.
  *
  * There is one renewal at a time for a ticket. Nothing here throws from a timer.
  */
@@ -134,16 +135,26 @@ export function createRenewer(
     const sentAt = clock.now()
     const shortest = Math.min(...chunk.map(({ ticket }) => ticket.validUntil - sentAt))
     const timeoutMs = Math.max(SHORTEST_TIMEOUT_MS, Math.min(options.storeTimeoutMs, shortest / 4))
-    const requests = chunk.map(({ ticket }) => ({ key: ticket.key, id: ticket.id, ttlMs: Math.max(1, Math.min(ttlOf(ticket), ticket.endsAt - sentAt)) }))
+    const requests = chunk.map(({ ticket }) => ({
+      key: ticket.key,
+      id: ticket.id,
+      ttlMs: Math.max(1, Math.min(ttlOf(ticket), ticket.endsAt - sentAt)),
+    }))
     const reply = answersOf(store, requests, timeoutMs)
     for (const [index, watch] of chunk.entries()) {
-      watch.inFlight = reply.then(answers => answers[index] ?? { status: 'unknown', cause: new Error('the store gave no answer for this ticket') })
+      watch.inFlight = reply.then(
+        answers =>
+          answers[index] ?? { status: 'unknown', cause: new Error('the store gave no answer for this ticket') },
+      )
       schedule(watch)
     }
     arm()
-    // A store that hangs must not keep a lease looking well: it is suspect from its deadline on. A late answer still counts, from the sending.
+    // A store that hangs must not keep a lease looking well: it is suspect from its deadline on. A late answer still
+    // counts, from the sending.
     const overdue = clock.after(timeoutMs, () => {
-      const cause = new StoreUnavailableError(`${store.traits.name} did not answer a renewal within ${Math.round(timeoutMs)} ms.`)
+      const cause = new StoreUnavailableError(
+        `${store.traits.name} did not answer a renewal within ${Math.round(timeoutMs)} ms.`,
+      )
       options.storeError('renew', cause)
       for (const { ticket } of chunk) suspect(ticket, cause)
     })
@@ -165,7 +176,10 @@ export function createRenewer(
     if (answer?.status === 'lost') return lose(ticket, answer.reason, answer.message)
     if (answer?.status === 'held') {
       watch.failures = 0
-      ticket.validUntil = Math.max(ticket.validUntil, Math.min(closesAt(sentAt, answer.leftMs, store.traits), ticket.endsAt))
+      ticket.validUntil = Math.max(
+        ticket.validUntil,
+        Math.min(closesAt(sentAt, answer.leftMs, store.traits), ticket.endsAt),
+      )
       ticket.renewAt = nextRenewal(sentAt, ticket)
       ticket.state = 'held'
       ticket.waiters = answer.waiters
@@ -209,7 +223,9 @@ export function createRenewer(
       const attempt = watch?.inFlight?.then(() => undefined) ?? (watch && send([watch], () => ttlMs))
       if (attempt) await within(clock, options.storeTimeoutMs, attempt, () => undefined)
       if (ticket.state === 'suspect')
-        throw new StoreUnavailableError(`${store.traits.name} did not confirm the renewal of "${ticket.key}".`, { key: ticket.key })
+        throw new StoreUnavailableError(`${store.traits.name} did not confirm the renewal of "${ticket.key}".`, {
+          key: ticket.key,
+        })
     },
     check() {
       const now = clock.now()
@@ -229,7 +245,11 @@ export function createRenewer(
 }
 
 /** The driver's answers, or 'unknown' for each when it failed. Never rejects. */
-async function answersOf(store: Store, requests: Parameters<Store['renew']>[0], timeoutMs: number): Promise<readonly Renewal[]> {
+async function answersOf(
+  store: Store,
+  requests: Parameters<Store['renew']>[0],
+  timeoutMs: number,
+): Promise<readonly Renewal[]> {
   try {
     return await store.renew(requests, { timeoutMs })
   } catch (cause) {

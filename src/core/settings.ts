@@ -21,7 +21,9 @@ export interface Settings {
 }
 
 export const DEFAULT_TTL_MS = 15_000
-/** Longer leases are no leases: who dies with one blocks everybody for a month. (memcached also takes more for a date.) */
+/**
+ * Longer leases are no leases: who dies with one blocks everybody for a month. (memcached also takes more for a date.)
+ */
 export const MAX_TTL_MS = 30 * 86_400_000
 const MAX_META_BYTES = 512
 const MAX_HOLDER_LENGTH = 256
@@ -61,27 +63,54 @@ export function requestOf(key: string, options: AcquireOptions, settings: Settin
   const normal = normalKey(key)
   const limit = options.limit ?? null
   const mode = options.mode ?? (limit === null ? 'exclusive' : 'shared')
-  if (mode !== 'exclusive' && mode !== 'shared') throw new ConfigurationError(`mode must be 'exclusive' or 'shared', not ${JSON.stringify(mode)}.`)
-  if (limit !== null && mode === 'exclusive') throw new ConfigurationError('An exclusive lock has no limit: leave out mode, or the limit.')
+  if (mode !== 'exclusive' && mode !== 'shared')
+    throw new ConfigurationError(`mode must be 'exclusive' or 'shared', not ${JSON.stringify(mode)}.`)
+  if (limit !== null && mode === 'exclusive')
+    throw new ConfigurationError('An exclusive lock has no limit: leave out mode, or the limit.')
   if (limit !== null) count(limit, 'limit', 1)
   if (mode === 'shared' && !traits.shared)
-    throw new UnsupportedError(`${traits.name} has no shared locks, so "${normal}" cannot be held by several. Use an exclusive lock, or another store.`, {
-      key: normal,
-    })
+    throw new UnsupportedError(
+      `${traits.name} has no shared locks, so "${normal}" cannot be held by several. Use an exclusive lock, or another store.`,
+      {
+        key: normal,
+      },
+    )
   if (limit !== null && !traits.limit)
-    throw new UnsupportedError(`${traits.name} has no limits, so "${normal}" cannot be a semaphore. Use another store.`, { key: normal })
+    throw new UnsupportedError(
+      `${traits.name} has no limits, so "${normal}" cannot be a semaphore. Use another store.`,
+      { key: normal },
+    )
   const minHoldMs = milliseconds(options.minHold ?? 0, 'minHold', { max: MAX_TTL_MS })
   if (minHoldMs > 0 && !traits.keep)
     throw new UnsupportedError(
       `${traits.name} cannot keep a ticket after its owner has left, so minHold of "${normal}" cannot be promised. Use another store.`,
       { key: normal },
     )
-  const maxHoldMs = options.maxHold === undefined ? settings.maxHoldMs : milliseconds(options.maxHold, 'maxHold', { min: 1, infinite: true })
+  const maxHoldMs =
+    options.maxHold === undefined
+      ? settings.maxHoldMs
+      : milliseconds(options.maxHold, 'maxHold', { min: 1, infinite: true })
   const autoRenew = options.renew === undefined ? settings.autoRenew : renewal(options.renew)
-  const share = !settings.strict && limit === null && minHoldMs === 0 && maxHoldMs === Infinity && autoRenew && options.meta === undefined
+  const share =
+    !settings.strict &&
+    limit === null &&
+    minHoldMs === 0 &&
+    maxHoldMs === Infinity &&
+    autoRenew &&
+    options.meta === undefined
   const ttlMs = options.ttl === undefined ? settings.ttlMs : ttl(options.ttl, traits)
   return {
-    wanted: { key: normal, mode, limit, ttlMs, autoRenew, maxHoldMs, minHoldMs, tokens: share ? settings.block : 1, meta: metaOf(options.meta) },
+    wanted: {
+      key: normal,
+      mode,
+      limit,
+      ttlMs,
+      autoRenew,
+      maxHoldMs,
+      minHoldMs,
+      tokens: share ? settings.block : 1,
+      meta: metaOf(options.meta),
+    },
     waitMs: options.wait === undefined ? settings.waitMs : milliseconds(options.wait, 'wait', { infinite: true }),
     signal: options.signal,
     share,
@@ -92,17 +121,21 @@ function ttl(value: NonNullable<LocksOptions['ttl']>, traits: StoreTraits): numb
   const ms = milliseconds(value, 'ttl', { max: MAX_TTL_MS })
   if (ms <= 0) throw new ConfigurationError(`ttl must be more than 0, not ${JSON.stringify(value)}.`)
   if (ms < traits.minTtlMs)
-    throw new ConfigurationError(`ttl ${JSON.stringify(value)} is too short for ${traits.name}: it needs at least ${traits.minTtlMs} ms.`)
+    throw new ConfigurationError(
+      `ttl ${JSON.stringify(value)} is too short for ${traits.name}: it needs at least ${traits.minTtlMs} ms.`,
+    )
   return ms
 }
 
 function renewal(value: 'auto' | 'manual'): boolean {
-  if (value !== 'auto' && value !== 'manual') throw new ConfigurationError(`renew must be 'auto' or 'manual', not ${JSON.stringify(value)}.`)
+  if (value !== 'auto' && value !== 'manual')
+    throw new ConfigurationError(`renew must be 'auto' or 'manual', not ${JSON.stringify(value)}.`)
   return value === 'auto'
 }
 
 function count(value: number, option: string, min: number): number {
-  if (!Number.isSafeInteger(value) || value < min) throw new ConfigurationError(`${option} must be a whole number of at least ${min}, not ${String(value)}.`)
+  if (!Number.isSafeInteger(value) || value < min)
+    throw new ConfigurationError(`${option} must be a whole number of at least ${min}, not ${String(value)}.`)
   return value
 }
 
@@ -113,6 +146,7 @@ function metaOf(meta: AcquireOptions['meta']): Readonly<Record<string, string>> 
   for (const [name, value] of Object.entries(meta))
     if (typeof value !== 'string') throw new ConfigurationError(`meta.${name} must be text, not ${typeof value}.`)
   const bytes = Buffer.byteLength(JSON.stringify(meta))
-  if (bytes > MAX_META_BYTES) throw new ConfigurationError(`meta is ${bytes} bytes as JSON; at most ${MAX_META_BYTES} are allowed.`)
+  if (bytes > MAX_META_BYTES)
+    throw new ConfigurationError(`meta is ${bytes} bytes as JSON; at most ${MAX_META_BYTES} are allowed.`)
   return { ...meta }
 }

@@ -16,7 +16,10 @@ const STALLED_MS = 250
 /** Wall against monotonic: more than time servers slew in a tick. */
 const JUMPED_MS = 250
 
-export function createStallDetector(clock: Clock, hooks: { busy(): boolean; stalled(ms: number): void; jumped(ms: number): void }): StallDetector {
+export function createStallDetector(
+  clock: Clock,
+  hooks: { busy(): boolean; stalled(ms: number): void; jumped(ms: number): void },
+): StallDetector {
   let timer: Timer | undefined
   let last = 0
   let offset = 0

@@ -17,7 +17,9 @@ export interface LocksOptions {
   readonly renew?: 'auto' | 'manual'
   /** Renewal ends so long after the grant. Default: never. */
   readonly maxHold?: Duration
-  /** One call to the store. Default '5s'. acquire() retries a failing store until `wait` is over, tryAcquire() does not. */
+  /**
+   * One call to the store. Default '5s'. acquire() retries a failing store until `wait` is over, tryAcquire() does not.
+   */
   readonly storeTimeout?: Duration
   /** 'cohort' (default): fair between processes, in order inside one. 'strict': arrival order over all. */
   readonly fair?: 'cohort' | 'strict'
@@ -53,7 +55,9 @@ type Kind =
 export type AcquireOptions = LockOptions & Kind
 export type TryOptions = Omit<LockOptions, 'wait'> & Kind
 export type Task<L, T> = (lease: L) => T | PromiseLike<T>
-export type Ran<T> = { readonly ran: true; readonly value: T } | { readonly ran: false; readonly holders: readonly TicketView[]; readonly retryMs: number }
+export type Ran<T> =
+  | { readonly ran: true; readonly value: T }
+  | { readonly ran: false; readonly holders: readonly TicketView[]; readonly retryMs: number }
 
 export interface Locks extends AsyncDisposable {
   readonly traits: StoreTraits
@@ -62,26 +66,34 @@ export interface Locks extends AsyncDisposable {
   semaphore(key: string, limit: number, options?: LockOptions): Lock
   /** Readers share, a writer excludes all; in arrival order, so that neither starves. */
   readWrite(key: string, options?: LockOptions): { readonly read: Lock; readonly write: Lock }
-  /** @throws WaitTimeoutError | StoreUnavailableError | InvalidKeyError | UnsupportedError | ConfigurationError | ClosedError | signal.reason */
+  /**
+   * @throws WaitTimeoutError | StoreUnavailableError | InvalidKeyError | UnsupportedError | ConfigurationError |
+   * ClosedError | signal.reason
+   */
   acquire(key: string, options?: AcquireOptions): Promise<Lease>
   /** One attempt. null: somebody else holds it. An unreachable store throws, it is never null. */
   tryAcquire(key: string, options?: TryOptions): Promise<Lease | null>
   /**
-   * Acquires, runs, releases. Settles only after the task has settled. Rejects with LeaseLostError if by then the lease was
-   * lost (its `outcome` is what the task came to; a rejection of the task is also its `cause`); an unconfirmed release does not reject.
+   * Acquires, runs, releases. Settles only after the task has settled. Rejects with LeaseLostError if by then the lease
+   * was lost (its `outcome` is what the task came to; a rejection of the task is also its `cause`); an unconfirmed
+   * release does not reject.
    */
   run<T>(key: string, task: Task<Lease, T>): Promise<T>
   run<T>(key: string, options: AcquireOptions, task: Task<Lease, T>): Promise<T>
   /** As run, but one attempt: { ran: false } when somebody holds it. */
   tryRun<T>(key: string, task: Task<Lease, T>): Promise<Ran<T>>
   tryRun<T>(key: string, options: TryOptions, task: Task<Lease, T>): Promise<Ran<T>>
-  /** All or none, whatever the order of `keys`: duplicates merged, one canonical order, one `wait` overall, all windows open when it resolves. */
+  /**
+   * All or none, whatever the order of `keys`: duplicates merged, one canonical order, one `wait` overall, all windows
+   * open when it resolves.
+   */
   acquireAll(keys: readonly string[], options?: AcquireOptions): Promise<LeaseSet>
   runAll<T>(keys: readonly string[], task: Task<LeaseSet, T>): Promise<T>
   runAll<T>(keys: readonly string[], options: AcquireOptions, task: Task<LeaseSet, T>): Promise<T>
   /**
-   * At most once per minHold over all processes: cron on every replica. Kept also when the task throws or the process dies.
-   * minHold: longer than the clocks differ, shorter than the schedule's period (half is right: with the whole period, jitter skips runs).
+   * At most once per minHold over all processes: cron on every replica. Kept also when the task throws or the process
+   * dies. minHold: longer than the clocks differ, shorter than the schedule's period (half is right: with the whole
+   * period, jitter skips runs).
    */
   once<T>(key: string, options: TryOptions & { readonly minHold: Duration }, task: Task<Lease, T>): Promise<Ran<T>>
   election(key: string, options?: { readonly value?: string; readonly ttl?: Duration }): Election
@@ -89,16 +101,19 @@ export interface Locks extends AsyncDisposable {
   inspect(key: string): Promise<LockView | null>
   list(prefix?: string): AsyncIterable<LockView>
   /**
-   * For operators: forbids renewal to the chosen tickets (a number: the one whose block holds that token) and tells their
-   * owners, who stop; free when they have left, at the latest when their time runs out. `now` takes held tickets at once
-   * and so breaks exclusion. Returns how many.
+   * For operators: forbids renewal to the chosen tickets (a number: the one whose block holds that token) and tells
+   * their owners, who stop; free when they have left, at the latest when their time runs out. `now` takes held tickets
+   * at once and so breaks exclusion. Returns how many.
    */
-  revoke(key: string, options: { readonly reason: string; readonly tickets: 'holders' | 'all' | number; readonly now?: boolean }): Promise<number>
+  revoke(
+    key: string,
+    options: { readonly reason: string; readonly tickets: 'holders' | 'all' | number; readonly now?: boolean },
+  ): Promise<number>
   /** A listener's exception never reaches the lock. Returns what ends the subscription. */
   on<E extends LockEvent['type']>(type: E, listener: (event: Extract<LockEvent, { type: E }>) => void): () => void
   /**
-   * Refuses new work, rejects waiters, waits `drain` ('10s') for running tasks, then aborts their signals (reason 'closed').
-   * A lease whose task still runs is not released; it expires.
+   * Refuses new work, rejects waiters, waits `drain` ('10s') for running tasks, then aborts their signals (reason
+   * 'closed'). A lease whose task still runs is not released; it expires.
    */
   close(options?: { readonly drain?: Duration }): Promise<void>
 }
@@ -159,13 +174,37 @@ export interface Election {
 
 export type LockEvent =
   /** own: held by this very call chain. */
-  | { readonly type: 'waiting'; readonly key: string; readonly ahead: number; readonly holder: string; readonly own: boolean }
-  | { readonly type: 'acquired'; readonly key: string; readonly token: number; readonly waitedMs: number; readonly handover: 'store' | 'push' | 'cohort' }
+  | {
+      readonly type: 'waiting'
+      readonly key: string
+      readonly ahead: number
+      readonly holder: string
+      readonly own: boolean
+    }
+  | {
+      readonly type: 'acquired'
+      readonly key: string
+      readonly token: number
+      readonly waitedMs: number
+      readonly handover: 'store' | 'push' | 'cohort'
+    }
   | { readonly type: 'timed-out'; readonly key: string; readonly waitedMs: number; readonly ahead: number }
   | { readonly type: 'renewed'; readonly key: string; readonly token: number; readonly tookMs: number }
-  | { readonly type: 'suspect'; readonly key: string; readonly token: number; readonly leftMs: number; readonly cause: unknown }
+  | {
+      readonly type: 'suspect'
+      readonly key: string
+      readonly token: number
+      readonly leftMs: number
+      readonly cause: unknown
+    }
   | { readonly type: 'released'; readonly key: string; readonly token: number; readonly heldMs: number }
-  | { readonly type: 'lost'; readonly key: string; readonly token: number; readonly heldMs: number; readonly reason: LeaseLostReason }
+  | {
+      readonly type: 'lost'
+      readonly key: string
+      readonly token: number
+      readonly heldMs: number
+      readonly reason: LeaseLostReason
+    }
   | { readonly type: 'revoked'; readonly key: string; readonly token: number; readonly reason: string }
   | { readonly type: 'fenced' | 'stale'; readonly resource: string; readonly token: number; readonly newest: number }
   | { readonly type: 'store-error'; readonly verb: string; readonly cause: unknown }

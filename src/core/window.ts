@@ -1,9 +1,10 @@
 /**
  * How long a ticket is certain: the one formula that every lease stands on.
  *
- * Counted from the sending of the request: the store may have granted at any moment since, and a late reply must not buy
- * time. Less a hundredth for clocks that run at different speeds (quartz is off by parts in 10^5; a hundredth also covers
- * clocks that are being slewed), less a constant for the granularity of timers, less what the store's own clock may be off.
+ * Counted from the sending of the request: the store may have granted at any moment since, and a late reply must not
+ * buy time. Less a hundredth for clocks that run at different speeds (quartz is off by parts in 10^5; a hundredth also
+ * covers clocks that are being slewed), less a constant for the granularity of timers, less what the store's own clock
+ * may be off.
  */
 import type { StoreTraits } from '../store/contract.ts'
 

@@ -4,12 +4,23 @@
  * The rule and its transitions as they stand, over a map. Two stores of one `storage` name see the same locks, as two
  * processes on one server would.
  *
- * Guarantee: process. It excludes tasks of this process from each other and nobody else; it is gone when the process is.
+ * Guarantee: process. It excludes tasks of this process from each other and nobody else; it is gone when the process
+ * is.
  */
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
-import type { Io, LeaveRequest, LockView, RenewRequest, RevokeRequest, Store, StoreListener, StoreTraits, TicketRequest } from '../store/contract.ts'
+import type {
+  Io,
+  LeaveRequest,
+  LockView,
+  RenewRequest,
+  RevokeRequest,
+  Store,
+  StoreListener,
+  StoreTraits,
+  TicketRequest,
+} from '../store/contract.ts'
 import { EMPTY, enter, forgettable, leave, renew, revoke, view } from '../store/queue.ts'
 import type { Now, Queue, Step } from '../store/queue.ts'
 
@@ -73,7 +84,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
   return {
     traits,
     enter: async (request: TicketRequest) => apply(request.key, (queue, now) => enter(queue, request, now)),
-    renew: async (renewals: readonly RenewRequest[]) => renewals.map(request => apply(request.key, (queue, now) => renew(queue, request, now))),
+    renew: async (renewals: readonly RenewRequest[]) =>
+      renewals.map(request => apply(request.key, (queue, now) => renew(queue, request, now))),
     leave: async (request: LeaveRequest) => apply(request.key, (queue, now) => leave(queue, request, now)),
     revoke: async (key: string, request: RevokeRequest) => apply(key, (queue, now) => revoke(queue, request, now)),
     inspect: async (key: string) => view(key, storage.queues.get(prefix + key) ?? EMPTY, read()),
@@ -120,7 +132,8 @@ function sweep(storage: Storage, now: Now): void {
 function within(prefix: string, listener: StoreListener): StoreListener {
   return {
     holds: (name, tokens) => name.startsWith(prefix) && listener.holds(name.slice(prefix.length), tokens),
-    revoked: (name, token, reason) => name.startsWith(prefix) && listener.revoked(name.slice(prefix.length), token, reason),
+    revoked: (name, token, reason) =>
+      name.startsWith(prefix) && listener.revoked(name.slice(prefix.length), token, reason),
     gap: () => listener.gap(),
   }
 }

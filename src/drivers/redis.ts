@@ -1,13 +1,13 @@
 /**
  * Redis and Valkey: one primary, a cluster, or one behind Sentinel.
  *
- * A lock is one hash with its tickets in order (redis/scripts.ts). One script a verb, so a verb is atomic and costs one round
- * trip. Time is the server's; no ticket ever has more than its own ttl left, so a clock set back cannot stretch a lease.
- * Whoever comes to hold is told on the channel of the store that its ticket came from, and nobody else is.
+ * A lock is one hash with its tickets in order (redis/scripts.ts). One script a verb, so a verb is atomic and costs one
+ * round trip. Time is the server's; no ticket ever has more than its own ttl left, so a clock set back cannot stretch a
+ * lease. Whoever comes to hold is told on the channel of the store that its ticket came from, and nobody else is.
  *
- * Guarantee: volatile. A failover may forget the newest tickets, and a server without an append-only file forgets all when
- * it is restarted; tokens keep growing all the same, so fenced resources refuse the loser. Where that is not enough use
- * postgres, etcd or redlock.
+ * Guarantee: volatile. A failover may forget the newest tickets, and a server without an append-only file forgets all
+ * when it is restarted; tokens keep growing all the same, so fenced resources refuse the loser. Where that is not
+ * enough use postgres, etcd or redlock.
  */
 import { systemClock } from '../core/clock.ts'
 import { StoreUnavailableError } from '../core/errors.ts'
@@ -27,7 +27,10 @@ export interface RedisStoreOptions {
   readonly namespace?: string
   /** What all names on the server, of keys and channels, begin with. Default: holdfast. */
   readonly prefix?: string
-  /** How far the server's clock may step, and the clocks of primary and replica differ, before exclusion may break. Default: 10. */
+  /**
+   * How far the server's clock may step, and the clocks of primary and replica differ, before exclusion may break.
+   * Default: 10.
+   */
   readonly clockErrorMs?: number
   /** For an address: which package to open it with. Default: whichever is installed. */
   readonly package?: ClientPackage
@@ -44,8 +47,9 @@ const CLOCK_ERROR_MS = 10
 const REVOKED_MS = 60_000
 
 /**
- * Locks on a server that `client` (ioredis 5 or 6, iovalkey, redis 5 or 6) is connected to, or at an address. A client that
- * is passed stays yours: it is never closed, and needs one more connection, which is made with its options, to subscribe.
+ * Locks on a server that `client` (ioredis 5 or 6, iovalkey, redis 5 or 6) is connected to, or at an address. A client
+ * that is passed stays yours: it is never closed, and needs one more connection, which is made with its options, to
+ * subscribe.
  * @throws ConfigurationError  neither a client that we know nor an address
  */
 export function redisStore(client: RedisLike | string, options: RedisStoreOptions = {}): Store {
@@ -109,7 +113,9 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
       // Keys of a cluster hardly ever share a slot, and only those that do may share a call. The calls go out together.
       const answers = await Promise.allSettled(renewals.map(renewal => renewTogether([renewal], io)))
       return answers.map(answer =>
-        answer.status === 'fulfilled' ? (answer.value[0] ?? { status: 'unknown', cause: answer }) : { status: 'unknown', cause: answer.reason },
+        answer.status === 'fulfilled'
+          ? (answer.value[0] ?? { status: 'unknown', cause: answer })
+          : { status: 'unknown', cause: answer.reason },
       )
     },
     async leave({ key, id, keepMs, forbidMs }, io) {
@@ -135,11 +141,19 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
       for await (const names of connection.scan(`${glob(connection.keyPrefix + nameOf(prefix))}*`, io)) {
         const keys = names.map(keyOf).filter(key => !seen.has(key))
         for (const key of keys) seen.add(key)
-        for (const lock of await Promise.all([...new Set(keys)].map(key => look(key, io)))) if (lock !== null) yield lock
+        for (const lock of await Promise.all([...new Set(keys)].map(key => look(key, io))))
+          if (lock !== null) yield lock
       }
     },
     async revoke(key, { tickets, reason, now }, io) {
-      return Number(await connection.run(REVOKE, [nameOf(key)], [String(tickets), JSON.stringify(reason), now ? '1' : '0', micros(REVOKED_MS)], io))
+      return Number(
+        await connection.run(
+          REVOKE,
+          [nameOf(key)],
+          [String(tickets), JSON.stringify(reason), now ? '1' : '0', micros(REVOKED_MS)],
+          io,
+        ),
+      )
     },
     async close() {
       subscriber.close()

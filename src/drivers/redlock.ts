@@ -1,15 +1,15 @@
 /**
  * Redlock, with fencing: N independent Redis or Valkey servers, a majority of which must agree.
  *
- * To enter takes two rounds, each to all nodes at once. The first reserves the place on each node and learns the greatest
- * token given there; the second writes a greater one back, and only a majority that has it makes a lease. A late, lost or
- * repeated request of either round gives at most a reservation, which dies soon and which nobody counts. Every node
- * measures lives on its own clock; nothing compares the clocks of two nodes.
+ * To enter takes two rounds, each to all nodes at once. The first reserves the place on each node and learns the
+ * greatest token given there; the second writes a greater one back, and only a majority that has it makes a lease. A
+ * late, lost or repeated request of either round gives at most a reservation, which dies soon and which nobody counts.
+ * Every node measures lives on its own clock; nothing compares the clocks of two nodes.
  *
- * Guarantee: quorum. A minority of nodes may be down, hung, cut off or empty. A node that was started within `maxTtl` has
- * no vote, since it may have forgotten who holds, unless it had everything on disk. What it does not survive, and what
- * tokens are for: clocks that step by more than `clockErrorMs`, and memory that vanishes without a restart (FLUSHALL,
- * eviction, a failover inside a node).
+ * Guarantee: quorum. A minority of nodes may be down, hung, cut off or empty. A node that was started within `maxTtl`
+ * has no vote, since it may have forgotten who holds, unless it had everything on disk. What it does not survive, and
+ * what tokens are for: clocks that step by more than `clockErrorMs`, and memory that vanishes without a restart
+ * (FLUSHALL, eviction, a failover inside a node).
  *
  * Sources: Redis, Distributed Locks with Redis (https://redis.io/docs/latest/develop/use/patterns/distributed-locks/);
  * Kleppmann 2016, How to do distributed locking; Sanfilippo 2016, Is Redlock safe? (http://antirez.com/news/101).
@@ -18,7 +18,19 @@ import { systemClock } from '../core/clock.ts'
 import { ConfigurationError, UnsupportedError } from '../core/errors.ts'
 import { milliseconds } from '../core/duration.ts'
 import type { Duration } from '../core/duration.ts'
-import type { Entry, Io, LeaveRequest, LockView, Renewal, RenewRequest, RevokeRequest, Store, StoreTraits, TicketRequest, Was } from '../store/contract.ts'
+import type {
+  Entry,
+  Io,
+  LeaveRequest,
+  LockView,
+  Renewal,
+  RenewRequest,
+  RevokeRequest,
+  Store,
+  StoreTraits,
+  TicketRequest,
+  Was,
+} from '../store/contract.ts'
 import type { OpenOptions } from './redis/address.ts'
 import type { RedisLike } from './redis/links.ts'
 import { done, holderOf, left, renewed, seen, viewOf } from './redlock/answers.ts'
@@ -37,7 +49,10 @@ export interface RedlockStoreOptions extends OpenOptions {
   readonly namespace?: string
   /** How long one node may take to answer ('1s'). No call takes longer than two of these. */
   readonly nodeTimeout?: Duration
-  /** The longest ttl, and for how long a node has no vote after its start ('1m'). All users of the nodes must say the same. */
+  /**
+   * The longest ttl, and for how long a node has no vote after its start ('1m'). All users of the nodes must say the
+   * same.
+   */
   readonly maxTtl?: Duration
   /** How far a node's clock may step while a lease is held (20): taken off every window. */
   readonly clockErrorMs?: number
@@ -45,7 +60,10 @@ export interface RedlockStoreOptions extends OpenOptions {
 
 const NODE_TIMEOUT = '1s'
 const MAX_TTL = '1m'
-/** What a disciplined clock is corrected by in one step. One that nobody disciplines, or that is stepped by more, needs more. */
+/**
+ * What a disciplined clock is corrected by in one step. One that nobody disciplines, or that is stepped by more, needs
+ * more.
+ */
 const CLOCK_ERROR_MS = 20
 /** Two rounds to a majority, and something left to work in. */
 const LEAST_TTL_MS = 50
@@ -53,11 +71,14 @@ const LEAST_TTL_MS = 50
 const REVOKED_MS = 60_000
 
 /**
- * Locks on a majority of independent nodes: clients, addresses, or one address `redlock://h1:p1,h2:p2,h3:p3`. Three nodes
- * bear the loss of one, five that of two.
+ * Locks on a majority of independent nodes: clients, addresses, or one address `redlock://h1:p1,h2:p2,h3:p3`. Three
+ * nodes bear the loss of one, five that of two.
  * @throws ConfigurationError
  */
-export function redlockStore(servers: readonly (RedisLike | string)[] | string, options: RedlockStoreOptions = {}): Store {
+export function redlockStore(
+  servers: readonly (RedisLike | string)[] | string,
+  options: RedlockStoreOptions = {},
+): Store {
   const { namespace = '', clockErrorMs = CLOCK_ERROR_MS } = options
   const nodeTimeoutMs = milliseconds(options.nodeTimeout ?? NODE_TIMEOUT, 'nodeTimeout', { min: 1 })
   const maxTtlMs = milliseconds(options.maxTtl ?? MAX_TTL, 'maxTtl', { min: 1 })
@@ -90,7 +111,8 @@ export function redlockStore(servers: readonly (RedisLike | string)[] | string, 
     const keys = renewals.map(({ key }) => prefix + key)
     const args = renewals.flatMap(({ id, ttlMs }) => [id, String(ttlMs)])
     const asked = new Map<Node, Promise<readonly Renewed[]>>()
-    const ask = async (node: Node): Promise<readonly Renewed[]> => renewed(await node.ask(RENEW, keys, args, forNode(io)), renewals.length)
+    const ask = async (node: Node): Promise<readonly Renewed[]> =>
+      renewed(await node.ask(RENEW, keys, args, forNode(io)), renewals.length)
     const items = await ballot(
       nodes,
       node => {
@@ -110,7 +132,12 @@ export function redlockStore(servers: readonly (RedisLike | string)[] | string, 
   }
 
   /** Also a node that answers after the decision, and does not have what a majority has. */
-  function repairAt(node: Node, renewals: readonly RenewRequest[], items: readonly Renewal[], answers: readonly Renewed[]): void {
+  function repairAt(
+    node: Node,
+    renewals: readonly RenewRequest[],
+    items: readonly Renewal[],
+    answers: readonly Renewed[],
+  ): void {
     for (const [index, { id, ttlMs }] of renewals.entries()) {
       if (items[index]?.status === 'held' && answers[index]?.is === 'gone') repair.missing(node, id, ttlMs)
     }
@@ -130,7 +157,11 @@ export function redlockStore(servers: readonly (RedisLike | string)[] | string, 
         return left(await node.ask(LEAVE, [prefix + key], argsFor(node), forNode(io)))
       } catch (cause) {
         // The release reaches also a node that is hung, cut off, or late; after maxTtl nothing of it can be left there.
-        node.owe(`leave ${id}`, { script: LEAVE, key: prefix + key, args: () => (systemClock.now() - startedAt > maxTtlMs ? null : argsFor(node)) })
+        node.owe(`leave ${id}`, {
+          script: LEAVE,
+          key: prefix + key,
+          args: () => (systemClock.now() - startedAt > maxTtlMs ? null : argsFor(node)),
+        })
         throw cause
       }
     }
@@ -158,7 +189,10 @@ export function redlockStore(servers: readonly (RedisLike | string)[] | string, 
     if (typeof tickets === 'number' && (tickets < holder.token || tickets >= holder.token + holder.tokens)) return 0
     return ballot(
       nodes,
-      async node => done(await node.ask(REVOKE, [prefix + key], [holder.id, reason, now ? '1' : '0', String(REVOKED_MS)], forNode(io))),
+      async node =>
+        done(
+          await node.ask(REVOKE, [prefix + key], [holder.id, reason, now ? '1' : '0', String(REVOKED_MS)], forNode(io)),
+        ),
       count => {
         // Marked on a majority it cannot find a majority that renews it.
         if (count.answers.size >= count.majority) return 1
@@ -175,7 +209,9 @@ export function redlockStore(servers: readonly (RedisLike | string)[] | string, 
       count => {
         if (count.answers.size < count.majority && count.open + count.silent === 0)
           throw unreachable('The locks cannot be listed', undefined, count, { ambiguous: false })
-        return count.answers.size < count.majority || count.open > 0 ? undefined : new Set([...count.answers.values()].flat())
+        return count.answers.size < count.majority || count.open > 0
+          ? undefined
+          : new Set([...count.answers.values()].flat())
       },
     )
     for (const name of [...names].toSorted()) {
@@ -224,10 +260,13 @@ export function redlockStore(servers: readonly (RedisLike | string)[] | string, 
 }
 
 /**
- * A majority keeps a lease; more than a minority of refusals ends it; what silence leaves open is unknown. One item that
- * cannot be decided does not hold up the others for a silent node.
+ * A majority keeps a lease; more than a minority of refusals ends it; what silence leaves open is unknown. One item
+ * that cannot be decided does not hold up the others for a silent node.
  */
-function renewalsOf(renewals: readonly RenewRequest[], count: Count<readonly Renewed[]>): readonly Renewal[] | undefined {
+function renewalsOf(
+  renewals: readonly RenewRequest[],
+  count: Count<readonly Renewed[]>,
+): readonly Renewal[] | undefined {
   const items = renewals.map((request, index) =>
     renewalOf(
       request,
@@ -241,20 +280,30 @@ function renewalsOf(renewals: readonly RenewRequest[], count: Count<readonly Ren
     (item, index) =>
       item ?? {
         status: 'unknown',
-        cause: unreachable(`Whether "${renewals[index]?.key ?? ''}" is still held is not known`, renewals[index]?.key, count, { ambiguous: true }),
+        cause: unreachable(
+          `Whether "${renewals[index]?.key ?? ''}" is still held is not known`,
+          renewals[index]?.key,
+          count,
+          { ambiguous: true },
+        ),
       },
   )
 }
 
 /** null: not certain yet. */
-function renewalOf({ ttlMs }: RenewRequest, answers: readonly Renewed[], { majority, nodes }: Count<unknown>): Renewal | null {
+function renewalOf(
+  { ttlMs }: RenewRequest,
+  answers: readonly Renewed[],
+  { majority, nodes }: Count<unknown>,
+): Renewal | null {
   const held: number[] = []
   for (const answer of answers) {
     if (answer.is === 'revoked') return { status: 'lost', reason: 'revoked', message: answer.message }
     if (answer.is === 'held') held.push(answer.leftMs)
   }
   if (held.length >= majority) return { status: 'held', leftMs: Math.min(ttlMs, ...held), waiters: 0 }
-  if (answers.length - held.length > nodes - majority) return { status: 'lost', reason: 'gone', message: 'a majority of the nodes no longer has the ticket' }
+  if (answers.length - held.length > nodes - majority)
+    return { status: 'lost', reason: 'gone', message: 'a majority of the nodes no longer has the ticket' }
   return null
 }
 
@@ -264,8 +313,10 @@ function leftOf(key: string, count: Count<Left>): Was | undefined {
   if (held >= count.majority) return 'held'
   if (count.answers.size - held > count.nodes - count.majority) return 'absent'
   if (count.open > 0) return undefined
-  // What the silent nodes had decides whether it still was a lease. The lock is free either way, and we do not wait for them.
-  if (count.answers.size >= count.majority) return held > 0 && held + count.nodes - count.answers.size >= count.majority ? 'held' : 'absent'
+  // What the silent nodes had decides whether it still was a lease. The lock is free either way, and we do not wait for
+  // them.
+  if (count.answers.size >= count.majority)
+    return held > 0 && held + count.nodes - count.answers.size >= count.majority ? 'held' : 'absent'
   if (count.silent > 0) return undefined
   throw unreachable(`"${key}" could not be released on a majority`, key, count, { ambiguous: true })
 }
@@ -274,7 +325,8 @@ function leftOf(key: string, count: Count<Left>): Was | undefined {
 async function namesAt(node: Node, start: string, io: Io): Promise<readonly string[]> {
   const { keyPrefix } = node.connection
   const names: string[] = []
-  for await (const page of node.connection.scan(`${literal(keyPrefix + start)}*`, io)) names.push(...page.map(name => name.slice(keyPrefix.length)))
+  for await (const page of node.connection.scan(`${literal(keyPrefix + start)}*`, io))
+    names.push(...page.map(name => name.slice(keyPrefix.length)))
   return names
 }
 

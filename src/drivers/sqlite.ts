@@ -1,12 +1,14 @@
 /**
  * SQLite: one file, for all processes of one host, with nothing to start.
  *
- * A lock is one row with its queue of tickets as JSON. A verb reads the row, applies the rule's own transition and writes it back,
- * inside BEGIN IMMEDIATE ... COMMIT. Time is the host's monotonic clock, which nobody can set; each ticket names the clock
- * that its times are of, so a file that outlives a reboot, or is shared by containers with time namespaces, stays right (record.ts).
+ * A lock is one row with its queue of tickets as JSON. A verb reads the row, applies the rule's own transition and
+ * writes it back, inside BEGIN IMMEDIATE ... COMMIT. Time is the host's monotonic clock, which nobody can set; each
+ * ticket names the clock that its times are of, so a file that outlives a reboot, or is shared by containers with time
+ * namespaces, stays right (record.ts).
  *
- * Guarantee: durable, on one host. What was granted is on the disk, and a crash of a process or of the machine forgets nothing. It
- * excludes nobody on another machine: a file on a network share is not supported, since a write-ahead log needs shared memory.
+ * Guarantee: durable, on one host. What was granted is on the disk, and a crash of a process or of the machine forgets
+ * nothing. It excludes nobody on another machine: a file on a network share is not supported, since a write-ahead log
+ * needs shared memory.
  */
 import { hostClock, turn } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
@@ -72,10 +74,13 @@ const LOOK_MS = 50
 const LISTEN_MS = 5_000
 
 /**
- * The locks in one SQLite file, made if it is missing. Opens at the first use; the directory must exist, except that of the default file.
- * @param database a path, an address such as `sqlite:/var/lib/app/locks.db`, or an open database that nobody else begins
- * transactions on (node:sqlite, @photostructure/sqlite, better-sqlite3), which `close()` leaves open. Default: `defaultFile()`
- * @throws ConfigurationError  the address names no file; the first call: a directory, no directory, read-only, not a database, a newer layout
+ * The locks in one SQLite file, made if it is missing. Opens at the first use; the directory must exist, except that of
+ * the default file.
+ * @param database a path, an address such as `sqlite:/var/lib/app/locks.db`, or an open database that nobody else
+ * begins transactions on (node:sqlite, @photostructure/sqlite, better-sqlite3), which `close()` leaves open. Default:
+ * `defaultFile()`
+ * @throws ConfigurationError  the address names no file; the first call: a directory, no directory, read-only, not a
+ * database, a newer layout
  */
 export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options: SqliteStoreOptions = {}): Store {
   const { namespace = '', clock = hostClock, domain = timeDomain() } = options
@@ -83,7 +88,10 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
   const file = typeof target === 'string' ? target : 'the given database'
   const table = createTable(namespace, domain, clock)
   const transactions = createTransactions(file, connection, clock)
-  const watch = createWatch({ version, queue: key => (current === null ? null : (table.stored(current, key)?.queue ?? null)) }, clock)
+  const watch = createWatch(
+    { version, queue: key => (current === null ? null : (table.stored(current, key)?.queue ?? null)) },
+    clock,
+  )
   let current: Connection | null = null
   let opening: Promise<Connection> | null = null
   let opened = 0
@@ -92,12 +100,17 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
   let outbox: News[] = []
   let closed = false
 
-  /** The open connection; another one if somebody has removed or replaced the file, so that those who held there learn that they are lost. */
+  /**
+   * The open connection; another one if somebody has removed or replaced the file, so that those who held there learn
+   * that they are lost.
+   */
   function connection(): Connection | Promise<Connection> {
     if (closed) throw new StoreUnavailableError(`The store of "${file}" is closed.`, { ambiguous: false })
     if (current !== null && !hasMoved(current)) return current
     if (current !== null && typeof target !== 'string')
-      throw new StoreUnavailableError(`"${current.file}" was removed or replaced while it was open. Open it again.`, { ambiguous: false })
+      throw new StoreUnavailableError(`"${current.file}" was removed or replaced while it was open. Open it again.`, {
+        ambiguous: false,
+      })
     disconnect()
     opening ??= open().finally(() => (opening = null))
     return opening
@@ -132,7 +145,9 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
   }
 
   function version(): string {
-    return current === null ? '' : `${opened}:${integer(record(current.statements.version.get(), 'row'), 'data_version')}`
+    return current === null
+      ? ''
+      : `${opened}:${integer(record(current.statements.version.get(), 'row'), 'data_version')}`
   }
 
   /** Not at once, but in a later turn than the answers: who entered in the same transaction knows its token by then. */
@@ -180,14 +195,19 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
         io,
         (queue, now) => enter(queue, request, now),
         entry => {
-          if (entry.status === 'holds' || entry.status === 'waits') watch.add(request.id, request.key, entry.token, entry.status === 'waits')
+          if (entry.status === 'holds' || entry.status === 'waits')
+            watch.add(request.id, request.key, entry.token, entry.status === 'waits')
           else watch.drop(request.id)
         },
       ),
     renew: (renewals: readonly RenewRequest[], io: Io): Promise<readonly Renewal[]> =>
       transactions.write(
         io,
-        open => renewals.map(request => ({ request, result: attempt(() => table.apply(open, request.key, (queue, now) => renew(queue, request, now))) })),
+        open =>
+          renewals.map(request => ({
+            request,
+            result: attempt(() => table.apply(open, request.key, (queue, now) => renew(queue, request, now))),
+          })),
         results => results.map(({ request, result }) => noteRenewal(request, result)),
       ),
     leave: (request: LeaveRequest, io: Io): Promise<{ readonly was: Was }> =>
@@ -197,7 +217,8 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
         (queue, now) => leave(queue, request, now),
         () => watch.drop(request.id),
       ),
-    revoke: (key: string, request: RevokeRequest, io: Io) => change(key, io, (queue, now) => revoke(queue, request, now)),
+    revoke: (key: string, request: RevokeRequest, io: Io) =>
+      change(key, io, (queue, now) => revoke(queue, request, now)),
     inspect: (key: string, io: Io) => transactions.read(io, open => table.inspect(open, key)),
     async *list(prefix: string, io: Io): AsyncIterable<LockView> {
       let from: Uint8Array | null = null

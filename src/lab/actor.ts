@@ -1,6 +1,7 @@
 /**
- * A worker that plays a part: what it reports are acts, each with its instant, and the experiment waits for one of them before it
- * does the next thing to somebody. So the order of events is the experiment's, and no chance decides what a run shows.
+ * A worker that plays a part: what it reports are acts, each with its instant, and the experiment waits for one of them
+ * before it does the next thing to somebody. So the order of events is the experiment's, and no chance decides what a
+ * run shows.
  */
 import { number, text } from '../drivers/shared/decode.ts'
 import type { Fields } from '../drivers/shared/decode.ts'

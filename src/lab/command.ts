@@ -21,7 +21,9 @@ export function addLab(program: Command): void {
     .argument('[experiment]')
     .action((name: string | undefined) => {
       if (name !== undefined)
-        throw new ConfigurationError(`There is no experiment "${name}". There is: ${experiments.map(experiment => experiment.name).join(', ')}.`)
+        throw new ConfigurationError(
+          `There is no experiment "${name}". There is: ${experiments.map(experiment => experiment.name).join(', ')}.`,
+        )
       list()
     })
   for (const experiment of experiments) addExperiment(lab, experiment)
@@ -42,7 +44,10 @@ function addExperiment(lab: Command, experiment: Experiment): void {
   const command = lab
     .command(experiment.name)
     .description(experiment.question)
-    .addHelpText('after', `\nFrom ${experiment.source}.\nExit code 1 if a repaired way fails, or a broken one does not show its problem.`)
+    .addHelpText(
+      'after',
+      `\nFrom ${experiment.source}.\nExit code 1 if a repaired way fails, or a broken one does not show its problem.`,
+    )
   for (const { flags, description, default: value, hidden } of experiment.options) {
     const option = new Option(flags, description).hideHelp(hidden === true)
     command.addOption(value === undefined ? option : option.default(value))
@@ -68,9 +73,20 @@ async function report(experiment: Experiment, given: Readonly<Record<string, unk
   const passed = interruptedBy === null && allHold(findings)
   if (json) {
     const { name, question, source } = experiment
-    print(JSON.stringify({ experiment: name, question, source, passed, interrupted: interruptedBy !== null, findings, ...figures }, null, 2))
+    print(
+      JSON.stringify(
+        { experiment: name, question, source, passed, interrupted: interruptedBy !== null, findings, ...figures },
+        null,
+        2,
+      ),
+    )
   } else if (interruptedBy === null) {
-    say(...heading('Verdict'), ...showFindings(findings), '', passed ? 'The experiment showed what it must.' : 'The experiment did NOT show what it must.')
+    say(
+      ...heading('Verdict'),
+      ...showFindings(findings),
+      '',
+      passed ? 'The experiment showed what it must.' : 'The experiment did NOT show what it must.',
+    )
   } else {
     say('', `Ended early by ${interruptedBy}: the figures above are what had been measured, and nothing is judged.`)
   }

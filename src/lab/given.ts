@@ -28,7 +28,11 @@ export function durationOf(given: Given, name: string, bounds: Bounds): number {
 }
 
 /** @throws ConfigurationError */
-export function wholeOf(given: Given, name: string, { min, max }: { readonly min: number; readonly max: number }): number {
+export function wholeOf(
+  given: Given,
+  name: string,
+  { min, max }: { readonly min: number; readonly max: number },
+): number {
   const text = textOf(given, name)
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
   if (value >= min && value <= max) return value
@@ -36,7 +40,11 @@ export function wholeOf(given: Given, name: string, { min, max }: { readonly min
 }
 
 /** One of the words, or null if the option was not given. @throws ConfigurationError */
-export function choiceOf<const Choice extends string>(given: Given, name: string, choices: readonly Choice[]): Choice | null {
+export function choiceOf<const Choice extends string>(
+  given: Given,
+  name: string,
+  choices: readonly Choice[],
+): Choice | null {
   const text = optionalText(given, name)
   if (text === null) return null
   const choice = choices.find(candidate => candidate === text)

@@ -9,7 +9,8 @@ export function hostNow(): number {
 /** Resolves not before `at` on the host's clock, or at once when `signal` aborts. */
 export async function sleepUntil(at: number, signal: AbortSignal): Promise<void> {
   // Timers count whole milliseconds and may come a fraction of one early.
-  for (let left = at - hostNow(); left > 0 && !signal.aborted; left = at - hostNow()) await sleep(hostClock, Math.ceil(left), { signal })
+  for (let left = at - hostNow(); left > 0 && !signal.aborted; left = at - hostNow())
+    await sleep(hostClock, Math.ceil(left), { signal })
 }
 
 export interface Schedule {
@@ -19,8 +20,9 @@ export interface Schedule {
 }
 
 /**
- * Ticks that all workers share: the first at `startAt`, then one per interval, until `durationMs` is over. A worker that
- * is late leaves out the ticks it has missed, as a ticker does, so that it is together with the others again at once.
+ * Ticks that all workers share: the first at `startAt`, then one per interval, until `durationMs` is over. A worker
+ * that is late leaves out the ticks it has missed, as a ticker does, so that it is together with the others again at
+ * once.
  */
 export async function* ticks(schedule: Schedule, signal: AbortSignal): AsyncGenerator<number> {
   let tick = 0

@@ -1,6 +1,6 @@
 /**
- * An experiment judges itself: it knows what each way must show, and what it must not. A repaired way that fails is a defect
- * of ours; a broken one that does not show its problem proves nothing. Either makes the run fail.
+ * An experiment judges itself: it knows what each way must show, and what it must not. A repaired way that fails is a
+ * defect of ours; a broken one that does not show its problem proves nothing. Either makes the run fail.
  */
 
 export interface Finding {

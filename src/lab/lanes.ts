@@ -1,8 +1,8 @@
 /**
  * From the merged journal to a timeline: for each key, one lane a holder, with what it waited for, held, lost, and did.
  *
- * A journal may end in the middle (its process was killed): such a lease is drawn up to the next one's beginning or to the end of what is
- * known, and is said never to have been released here.
+ * A journal may end in the middle (its process was killed): such a lease is drawn up to the next one's beginning or to
+ * the end of what is known, and is said never to have been released here.
  */
 import { humanMs } from '../core/duration.ts'
 import type { MergedJournal } from '../core/journal.ts'
@@ -24,7 +24,10 @@ export function timelines(entries: readonly Entry[], last: number): readonly Key
     const own = entries.filter(entry => keyOf(entry) === key && entry.type !== 'renewed')
     const holders = new Set(own.map(entry => entry.holder))
     // A standstill is of the whole process, so it belongs to all of its lanes.
-    const told = entries.filter(entry => (keyOf(entry) === key && entry.type !== 'renewed') || (entry.type === 'stalled' && holders.has(entry.holder)))
+    const told = entries.filter(
+      entry =>
+        (keyOf(entry) === key && entry.type !== 'renewed') || (entry.type === 'stalled' && holders.has(entry.holder)),
+    )
     const drawn = told.slice(-last)
     const lanes = [...new Set(drawn.map(entry => entry.holder))].map(holder => laneOf(holder, drawn))
     return { key, lanes, left: told.length - drawn.length }
@@ -45,7 +48,8 @@ function laneOf(holder: string, entries: readonly Entry[]): Lane {
   const marks: Mark[] = []
   for (const entry of own) {
     spans.push(...spansOf(entry, own, entries).map(span => ({ ...span, from: Math.max(span.from, start) })))
-    const never = entry.type === 'acquired' && endOf(entry, own) === undefined ? ', and never released in these journals' : ''
+    const never =
+      entry.type === 'acquired' && endOf(entry, own) === undefined ? ', and never released in these journals' : ''
     marks.push({ at: entry.ms, text: tell(entry) + never })
   }
   return { name: holder, spans, marks }
@@ -62,7 +66,9 @@ function spansOf(entry: Entry, own: readonly Entry[], all: readonly Entry[]): re
   }
   if (entry.type !== 'acquired') return []
   const before = amount(entry, 'waitedMs') < 1 ? [] : waited
-  return endOf(entry, own) === undefined ? [...before, { kind: 'held', from: entry.ms, to: knownUntil(entry, all) }] : before
+  return endOf(entry, own) === undefined
+    ? [...before, { kind: 'held', from: entry.ms, to: knownUntil(entry, all) }]
+    : before
 }
 
 function heldUntil(entry: Entry): readonly Span[] {

@@ -1,7 +1,7 @@
 /**
- * The surroundings of one run: a fresh directory, worker processes, Ctrl-C. Whatever happens, the workers have left and the
- * directory is gone before the run is over; should this process be killed by a signal that nobody can catch, the workers
- * notice that the channel is closed and leave by themselves.
+ * The surroundings of one run: a fresh directory, worker processes, Ctrl-C. Whatever happens, the workers have left and
+ * the directory is gone before the run is over; should this process be killed by a signal that nobody can catch, the
+ * workers notice that the channel is closed and leave by themselves.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,13 +20,18 @@ export interface Performed {
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** Runs an experiment. `say` gets what is meant for the reader, line by line, while it goes on. */
-export async function performOn(experiment: Experiment, given: Given, say: (...lines: readonly string[]) => void): Promise<Performed> {
+export async function performOn(
+  experiment: Experiment,
+  given: Given,
+  say: (...lines: readonly string[]) => void,
+): Promise<Performed> {
   const directory = mkdtempSync(join(tmpdir(), `holdfast-lab-${experiment.name}-`))
   const remove = (): void => rmSync(directory, { recursive: true, force: true })
   const forget = atExit(remove)
   const interrupt = new AbortController()
   let interruptedBy: NodeJS.Signals | null = null
-  // npm passes on a Ctrl-C that the terminal has sent already: a second one is no impatience, and the end is bounded anyway.
+  // npm passes on a Ctrl-C that the terminal has sent already: a second one is no impatience, and the end is bounded
+  // anyway.
   const handlers = SIGNALS.map(signal => ({
     signal,
     handle: () => {

@@ -8,7 +8,9 @@ export interface Column {
 
 /** One line for the titles and one a row. Columns are as wide as their widest cell; a missing cell is empty. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], indent = '  '): string[] {
-  const widths = columns.map((column, index) => Math.max(column.title.length, ...rows.map(row => (row[index] ?? '').length)))
+  const widths = columns.map((column, index) =>
+    Math.max(column.title.length, ...rows.map(row => (row[index] ?? '').length)),
+  )
   const line = (cells: readonly string[]): string => {
     const padded = columns.map((column, index) => {
       const cell = cells[index] ?? ''

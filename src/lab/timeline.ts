@@ -1,6 +1,7 @@
 /**
- * Who had what when, drawn in text: one lane a holder, time from left to right. Marks (read, wrote, refused) stand in the
- * lanes as numbers and are told below in the order in which they happened, so that two close together can still be read.
+ * Who had what when, drawn in text: one lane a holder, time from left to right. Marks (read, wrote, refused) stand in
+ * the lanes as numbers and are told below in the order in which they happened, so that two close together can still be
+ * read.
  */
 
 export interface Lane {
@@ -9,7 +10,10 @@ export interface Lane {
   readonly marks: readonly Mark[]
 }
 
-/** held: a solid line. waiting: a dotted one. working: busy without holding anything. stale: at work after its lease was over. */
+/**
+ * held: a solid line. waiting: a dotted one. working: busy without holding anything. stale: at work after its lease was
+ * over.
+ */
 export type SpanKind = 'held' | 'waiting' | 'working' | 'stale'
 
 /** Milliseconds on one clock for all lanes. */
@@ -35,9 +39,15 @@ const MEANINGS: Readonly<Record<SpanKind, string>> = {
 const ORDER: readonly SpanKind[] = ['waiting', 'working', 'held', 'stale']
 
 /** Lines of text; none if nothing happened. `width`: columns of the time axis. */
-export function drawTimeline(lanes: readonly Lane[], options: { readonly width?: number; readonly indent?: string } = {}): string[] {
+export function drawTimeline(
+  lanes: readonly Lane[],
+  options: { readonly width?: number; readonly indent?: string } = {},
+): string[] {
   const { width = 64, indent = '  ' } = options
-  const instants = lanes.flatMap(lane => [...lane.spans.flatMap(span => [span.from, span.to]), ...lane.marks.map(mark => mark.at)])
+  const instants = lanes.flatMap(lane => [
+    ...lane.spans.flatMap(span => [span.from, span.to]),
+    ...lane.marks.map(mark => mark.at),
+  ])
   if (instants.length === 0) return []
   const start = instants.reduce((least, at) => Math.min(least, at))
   const end = instants.reduce((most, at) => Math.max(most, at))
@@ -45,12 +55,15 @@ export function drawTimeline(lanes: readonly Lane[], options: { readonly width?:
   const scale = (width - 1) / Math.max(end - start, 1e-6)
   const column = (at: number): number => Math.round((at - start) * scale)
 
-  const marks = lanes.flatMap((lane, index) => lane.marks.map(mark => ({ ...mark, lane: index }))).toSorted((a, b) => a.at - b.at)
+  const marks = lanes
+    .flatMap((lane, index) => lane.marks.map(mark => ({ ...mark, lane: index })))
+    .toSorted((a, b) => a.at - b.at)
   const nameWidth = Math.max(...lanes.map(lane => lane.name.length))
   const rows = lanes.map((lane, index) => {
     const cells = Array.from({ length: width }, () => ' ')
     for (const kind of ORDER) {
-      for (const span of lane.spans.filter(candidate => candidate.kind === kind)) cells.fill(STROKES[kind], column(span.from), column(span.to) + 1)
+      for (const span of lane.spans.filter(candidate => candidate.kind === kind))
+        cells.fill(STROKES[kind], column(span.from), column(span.to) + 1)
     }
     let free = 0
     for (const [position, mark] of marks.entries()) {

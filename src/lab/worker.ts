@@ -33,7 +33,11 @@ async function obey(message: unknown): Promise<void> {
     }
     case 'perform': {
       stop = new AbortController()
-      const turn = { startAt: number(request, 'startAt'), signal: stop.signal, report: (body: Message) => send({ kind: 'report', body }) }
+      const turn = {
+        startAt: number(request, 'startAt'),
+        signal: stop.signal,
+        report: (body: Message) => send({ kind: 'report', body }),
+      }
       await performer?.perform(record(request['order'], 'order'), turn)
       return send({ kind: 'done' })
     }

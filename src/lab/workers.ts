@@ -1,10 +1,10 @@
 /**
  * Real processes for an experiment. The parent forks them, opens all, and gives orders; an order begins for all at one
- * instant of the host's clock (the barrier), and everything measured comes back at once, so that nothing is lost when the
- * round is cut short. Messages are checked on arrival field by field.
+ * instant of the host's clock (the barrier), and everything measured comes back at once, so that nothing is lost when
+ * the round is cut short. Messages are checked on arrival field by field.
  *
- * Workers outlive nothing: they leave when told, when the channel to the parent breaks, and at the latest by SIGKILL. Until
- * then an experiment may pause, resume or kill them (faults/children.ts).
+ * Workers outlive nothing: they leave when told, when the channel to the parent breaks, and at the latest by SIGKILL.
+ * Until then an experiment may pause, resume or kill them (faults/children.ts).
  */
 import { fork } from 'node:child_process'
 import { sleep, systemClock } from '../core/clock.ts'
@@ -53,7 +53,9 @@ export async function startCrew(experiment: string, amount: number, config: Mess
     await Promise.all(members.map(member => member.end()))
   }
   try {
-    await Promise.all(members.map((member, index) => member.ask({ kind: 'open', experiment, index, config }, { withinMs: 30_000 })))
+    await Promise.all(
+      members.map((member, index) => member.ask({ kind: 'open', experiment, index, config }, { withinMs: 30_000 })),
+    )
   } catch (error) {
     await end()
     throw error
@@ -113,7 +115,9 @@ function startMember(index: number): Asking {
   })
   // Without a listener a message to a process that has just died would end the parent.
   channel.on('error', error => settle(new Error(`${name} could not be reached: ${error.message}`, { cause: error })))
-  channel.once('exit', (code, signal) => settle(new Error(`${name} ended before it was told to (${signal ?? `exit code ${code}`}).`)))
+  channel.once('exit', (code, signal) =>
+    settle(new Error(`${name} ended before it was told to (${signal ?? `exit code ${code}`}).`)),
+  )
 
   function send(message: Message): void {
     if (channel.connected) channel.send(message)
@@ -135,7 +139,8 @@ function startMember(index: number): Asking {
     index,
     child,
     ask,
-    perform: (order, performance, startAt = hostNow() + BARRIER_MS) => ask({ kind: 'perform', order, startAt }, performance),
+    perform: (order, performance, startAt = hostNow() + BARRIER_MS) =>
+      ask({ kind: 'perform', order, startAt }, performance),
     stop: () => send({ kind: 'stop' }),
     async end() {
       child.resume()

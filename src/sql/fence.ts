@@ -1,9 +1,9 @@
 /**
  * Fencing, where the data is: the transaction of a writer that lost its lease fails, whatever that writer believes.
  *
- * A token that is checked on write alone loses updates: a stale writer still passes if the new holder has read but not yet
- * written. So the resource is RAISED to the token by the first statement of the transaction, before any read. The row's lock
- * lasts to the commit, so two writers are in order from there on.
+ * A token that is checked on write alone loses updates: a stale writer still passes if the new holder has read but not
+ * yet written. So the resource is RAISED to the token by the first statement of the transaction, before any read. The
+ * row's lock lasts to the commit, so two writers are in order from there on.
  *
  * Judged by reading the row back under that lock, never by an affected count, which drivers count differently.
  * After: Kleppmann, "How to do distributed locking", 2016.
@@ -14,14 +14,19 @@ import { FENCES, identifier, refuseOtherDialects } from './schema.ts'
 import type { Fencing, SqlTransaction } from './transaction.ts'
 
 /**
- * Raises `resource` (default: the lease's key) to the lease's token. Call it FIRST in the transaction, before any read. An
- * equal token passes, so one holder may write many times. One resource belongs to one key of one store: tokens of different
- * stores do not compare.
+ * Raises `resource` (default: the lease's key) to the lease's token. Call it FIRST in the transaction, before any read.
+ * An equal token passes, so one holder may write many times. One resource belongs to one key of one store: tokens of
+ * different stores do not compare.
  * @throws StaleTokenError  a newer token was here: roll back
- * @throws UnsupportedError  a shared lease (no single number tells live from stale among several holders), or a store without tokens
+ * @throws UnsupportedError  a shared lease (no single number tells live from stale among several holders), or a store
+ * without tokens
  * @throws ConfigurationError  the table is missing: run `schema()`
  */
-export async function fence(tx: SqlTransaction, lease: Fencing, options: { readonly resource?: string; readonly table?: string } = {}): Promise<void> {
+export async function fence(
+  tx: SqlTransaction,
+  lease: Fencing,
+  options: { readonly resource?: string; readonly table?: string } = {},
+): Promise<void> {
   const { key, token, mode = 'exclusive' } = lease
   const { resource = key, table = FENCES } = options
   refuseOtherDialects(tx.dialect)
@@ -31,17 +36,23 @@ export async function fence(tx: SqlTransaction, lease: Fencing, options: { reado
       { key },
     )
   if (!Number.isSafeInteger(token) || token <= 0)
-    throw new UnsupportedError(`Token ${token} of "${key}" cannot fence: this store gives no tokens. Use another store, or a version per row.`, { key })
+    throw new UnsupportedError(
+      `Token ${token} of "${key}" cannot fence: this store gives no tokens. Use another store, or a version per row.`,
+      { key },
+    )
 
   const newest = await raise(tx, identifier(table), resource, token)
   publish({ type: newest > token ? 'stale' : 'fenced', resource, token, newest })
   if (newest > token) {
-    throw new StaleTokenError(`Token ${token} is too old for "${resource}", which has seen ${newest}: the lease of "${key}" was lost. Roll back.`, {
-      key,
-      resource,
-      token,
-      newest,
-    })
+    throw new StaleTokenError(
+      `Token ${token} is too old for "${resource}", which has seen ${newest}: the lease of "${key}" was lost. Roll back.`,
+      {
+        key,
+        resource,
+        token,
+        newest,
+      },
+    )
   }
 }
 
@@ -57,7 +68,10 @@ async function raise(tx: SqlTransaction, table: string, resource: string, token:
     return Number(row?.['token'])
   } catch (cause) {
     if (cause instanceof Error && /no such table/i.test(cause.message)) {
-      throw new ConfigurationError(`The table ${table} is missing. Add schema('sqlite') of holdfast/sql to your migrations.`, { cause })
+      throw new ConfigurationError(
+        `The table ${table} is missing. Add schema('sqlite') of holdfast/sql to your migrations.`,
+        { cause },
+      )
     }
     throw cause
   }

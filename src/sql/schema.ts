@@ -22,7 +22,8 @@ export function schema(dialect: Dialect): string {
 
 /** @throws UnsupportedError */
 export function refuseOtherDialects(dialect: Dialect): void {
-  if (dialect !== 'sqlite') throw new UnsupportedError(`Fencing inside a ${dialect} transaction is not supported; SQLite is.`)
+  if (dialect !== 'sqlite')
+    throw new UnsupportedError(`Fencing inside a ${dialect} transaction is not supported; SQLite is.`)
 }
 
 /**
@@ -31,7 +32,9 @@ export function refuseOtherDialects(dialect: Dialect): void {
  */
 export function identifier(name: string): string {
   if (!/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)?$/.test(name))
-    throw new ConfigurationError(`${JSON.stringify(name)} is not a name of a table: letters, digits and underscores only.`)
+    throw new ConfigurationError(
+      `${JSON.stringify(name)} is not a name of a table: letters, digits and underscores only.`,
+    )
   return name
     .split('.')
     .map(part => `"${part}"`)

@@ -1,5 +1,6 @@
 /**
- * A transaction of the user's, as this module needs it: whoever writes an adapter for a driver or ORM writes these two functions.
+ * A transaction of the user's, as this module needs it: whoever writes an adapter for a driver or ORM writes these two
+ * functions.
  */
 import { ConfigurationError } from '../core/errors.ts'
 
@@ -19,9 +20,14 @@ export interface Fencing {
   readonly mode?: 'exclusive' | 'shared'
 }
 
-/** The part of node:sqlite's or @photostructure/sqlite's `DatabaseSync`, or better-sqlite3's `Database`, that is needed. */
+/**
+ * The part of node:sqlite's or @photostructure/sqlite's `DatabaseSync`, or better-sqlite3's `Database`, that is needed.
+ */
 export interface SqliteLike {
-  prepare(text: string): { all(...values: readonly SqliteValue[]): unknown[]; run(...values: readonly SqliteValue[]): { readonly changes: number | bigint } }
+  prepare(text: string): {
+    all(...values: readonly SqliteValue[]): unknown[]
+    run(...values: readonly SqliteValue[]): { readonly changes: number | bigint }
+  }
   exec(text: string): unknown
 }
 export type SqliteValue = string | number | bigint | Uint8Array | null
@@ -44,7 +50,9 @@ export function fromBetterSqlite3(database: SqliteLike): SqlTransaction {
 
 function fromSqlite(database: SqliteLike): SqlTransaction {
   if (!isInTransaction(database))
-    throw new ConfigurationError('No transaction is open on this SQLite database, so nothing would be protected. Run BEGIN IMMEDIATE first.')
+    throw new ConfigurationError(
+      'No transaction is open on this SQLite database, so nothing would be protected. Run BEGIN IMMEDIATE first.',
+    )
   return {
     dialect: 'sqlite',
     rows: async (text, values) =>
@@ -68,7 +76,14 @@ function isInTransaction(database: SqliteLike): boolean {
 }
 
 function sqliteValue(value: unknown): SqliteValue {
-  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' || value instanceof Uint8Array) return value
+  if (
+    value === null ||
+    typeof value === 'string' ||
+    typeof value === 'number' ||
+    typeof value === 'bigint' ||
+    value instanceof Uint8Array
+  )
+    return value
   if (typeof value === 'boolean') return value ? 1 : 0
   if (value instanceof Date) return value.toISOString()
   throw new ConfigurationError(`SQLite cannot store a value of type ${typeof value}.`)

@@ -1,10 +1,11 @@
 /**
  * What a store must do, and nothing about how. A lock is a queue of tickets (queue.ts has the rule); a driver says the
- * same in its store's own terms. One call is one atomic attempt: a driver never waits, retries or renews. That is the core's.
+ * same in its store's own terms. One call is one atomic attempt: a driver never waits, retries or renews. That is the
+ * core's.
  *
  * Keys arrive normalised and without a namespace. The core never has two calls for one id in flight, except a `leave`
- * after a call whose deadline passed. A driver throws StoreUnavailableError or UnsupportedError; anything else counts as
- * ambiguous. No method keeps the process alive.
+ * after a call whose deadline passed. A driver throws StoreUnavailableError or UnsupportedError; anything else counts
+ * as ambiguous. No method keeps the process alive.
  *
  * Units: milliseconds. No instant is ever exchanged, only time left.
  */
@@ -23,13 +24,13 @@ export interface Io {
 export interface Store {
   readonly traits: StoreTraits
   /**
-   * Attempt, retry, claim, and the waiter's heartbeat. One atomic step; never waits. Without `token`: adds the ticket, or
-   * refreshes it if `id` is known. With it: refreshes only.
+   * Attempt, retry, claim, and the waiter's heartbeat. One atomic step; never waits. Without `token`: adds the ticket,
+   * or refreshes it if `id` is known. With it: refreshes only.
    */
   enter(request: TicketRequest, io: Io): Promise<Entry>
   /**
-   * For tickets that hold, those that hold by a push included. Refreshes only. At most 256 a call, answers in order; one
-   * failure is that item's 'unknown'; rejecting means all unknown.
+   * For tickets that hold, those that hold by a push included. Refreshes only. At most 256 a call, answers in order;
+   * one failure is that item's 'unknown'; rejecting means all unknown.
    */
   renew(renewals: readonly RenewRequest[], io: Io): Promise<readonly Renewal[]>
   /**
@@ -98,7 +99,13 @@ export type Entry =
   /** waiters: live tickets that do not hold. */
   | { readonly status: 'holds'; readonly token: number; readonly leftMs: number; readonly waiters: number }
   /** ahead: live tickets before it. retryMs: enter again no later than this. */
-  | { readonly status: 'waits'; readonly token: number; readonly leftMs: number; readonly ahead: number; readonly retryMs: number }
+  | {
+      readonly status: 'waits'
+      readonly token: number
+      readonly leftMs: number
+      readonly ahead: number
+      readonly retryMs: number
+    }
   | { readonly status: 'refused'; readonly retryMs: number; readonly holders: readonly TicketView[] }
   /** Refresh of a ticket that is no longer there. */
   | { readonly status: 'gone' }
@@ -120,7 +127,10 @@ export interface LeaveRequest {
   readonly id: string
   /** Keep a held ticket so much longer instead, not to be renewed nor left again. 0: take it out. */
   readonly keepMs: number
-  /** An `enter` of this id within that time answers 'forbidden': a request that is still under way must not come to life. */
+  /**
+   * An `enter` of this id within that time answers 'forbidden': a request that is still under way must not come to
+   * life.
+   */
   readonly forbidMs: number
 }
 export type Was = 'held' | 'waiting' | 'absent'

@@ -1,5 +1,6 @@
 /**
- * The one rule, and the pure transitions around it. A lock is ONE ordered list of live tickets; everything else follows.
+ * The one rule, and the pure transitions around it. A lock is ONE ordered list of live tickets; everything else
+ * follows.
  *
  * The transitions take the queue as it was and the time, and give the queue as it is now, the answer, and whom to tell.
  * They do no I/O and read no clock, so a store that can compare and swap a record is a driver in forty lines, and the
@@ -8,7 +9,18 @@
  * Order of work in each: remove the tickets whose time is up, then act. Removed, not skipped: a late heartbeat must not
  * find an expired ticket and bring it back while somebody else holds.
  */
-import type { Entry, LeaveRequest, LockView, Mode, Renewal, RenewRequest, RevokeRequest, TicketRequest, TicketView, Was } from './contract.ts'
+import type {
+  Entry,
+  LeaveRequest,
+  LockView,
+  Mode,
+  Renewal,
+  RenewRequest,
+  RevokeRequest,
+  TicketRequest,
+  TicketView,
+  Was,
+} from './contract.ts'
 
 /**
  * The rule: how many tickets of the queue, oldest first, hold. An exclusive ticket holds only if it is first. A shared
@@ -68,7 +80,10 @@ export interface Now {
   readonly micros: number
 }
 
-/** `holds`: tokens of tickets, the caller's own left out, that hold since this step. `revoked`: tickets whose owners must be told. */
+/**
+ * `holds`: tokens of tickets, the caller's own left out, that hold since this step. `revoked`: tickets whose owners
+ * must be told.
+ */
 export interface Step<Answer> {
   readonly queue: Queue
   readonly answer: Answer
@@ -80,30 +95,44 @@ export const EMPTY: Queue = { tickets: [], end: 0, forbidden: [] }
 
 /** A waiter refreshes after a third of its life, so that one lost heartbeat costs it nothing. */
 const HEARTBEATS = 3
-/** How long a revoked waiter's id stays forbidden: long enough for its owner, which asks every few seconds, to learn why. */
+/**
+ * How long a revoked waiter's id stays forbidden: long enough for its owner, which asks every few seconds, to learn
+ * why.
+ */
 const REVOKED_MS = 60_000
-/** Records are kept for a day after the clock has passed their last token, so that tokens grow even if it is set back a little. */
+/**
+ * Records are kept for a day after the clock has passed their last token, so that tokens grow even if it is set back a
+ * little.
+ */
 const REMEMBER_MICROS = 86_400e6
 
 export function enter(before: Queue, request: TicketRequest, now: Now): Step<Entry> {
   const queue = sweep(before, now)
   const forbidden = queue.forbidden.find(entry => entry.id === request.id)
-  if (forbidden) return settle(queue, now, { status: 'forbidden', reason: forbidden.reason, message: forbidden.message })
+  if (forbidden)
+    return settle(queue, now, { status: 'forbidden', reason: forbidden.reason, message: forbidden.message })
 
   const index = queue.tickets.findIndex(ticket => ticket.id === request.id)
   const ticket = queue.tickets[index]
-  if (ticket?.kept === true) return settle(queue, now, { status: 'forbidden', reason: 'left', message: 'the ticket was left and is kept' })
-  if (ticket && ticket.revoked !== null) return settle(queue, now, { status: 'forbidden', reason: 'revoked', message: ticket.revoked })
+  if (ticket?.kept === true)
+    return settle(queue, now, { status: 'forbidden', reason: 'left', message: 'the ticket was left and is kept' })
+  if (ticket && ticket.revoked !== null)
+    return settle(queue, now, { status: 'forbidden', reason: 'revoked', message: ticket.revoked })
   if (ticket) {
     const held = index < holding(queue.tickets)
-    const fresh = refresh(held && ticket.heldAt === null ? { ...ticket, heldAt: now.ms } : ticket, held ? request.ttlMs : request.waiterTtlMs, now)
+    const fresh = refresh(
+      held && ticket.heldAt === null ? { ...ticket, heldAt: now.ms } : ticket,
+      held ? request.ttlMs : request.waiterTtlMs,
+      now,
+    )
     const tickets = queue.tickets.with(index, fresh)
     return settle({ ...queue, tickets }, now, place(tickets, index, request, now))
   }
   if (request.token !== undefined) return settle(queue, now, { status: 'gone' })
 
   const token = Math.max(queue.end, now.micros)
-  if (!Number.isSafeInteger(token + request.tokens)) throw new RangeError(`The token ${token} of "${request.key}" is beyond the safe integers.`)
+  if (!Number.isSafeInteger(token + request.tokens))
+    throw new RangeError(`The token ${token} of "${request.key}" is beyond the safe integers.`)
   const holds = holding([...queue.tickets, request]) > queue.tickets.length
   if (!holds && !request.queue) return settle(queue, now, refusal(queue.tickets, now))
 
@@ -124,17 +153,24 @@ export function enter(before: Queue, request: TicketRequest, now: Now): Step<Ent
     revoked: null,
   }
   const tickets = [...queue.tickets, fresh]
-  return settle({ ...queue, tickets, end: token + request.tokens }, now, place(tickets, tickets.length - 1, request, now))
+  return settle(
+    { ...queue, tickets, end: token + request.tokens },
+    now,
+    place(tickets, tickets.length - 1, request, now),
+  )
 }
 
 export function renew(before: Queue, request: RenewRequest, now: Now): Step<Renewal> {
   const queue = sweep(before, now)
   const index = queue.tickets.findIndex(ticket => ticket.id === request.id)
   const ticket = queue.tickets[index]
-  const revoked = ticket?.revoked ?? queue.forbidden.find(entry => entry.id === request.id && entry.reason === 'revoked')?.message
-  if (revoked !== undefined && revoked !== null) return settle(queue, now, { status: 'lost', reason: 'revoked', message: revoked })
+  const revoked =
+    ticket?.revoked ?? queue.forbidden.find(entry => entry.id === request.id && entry.reason === 'revoked')?.message
+  if (revoked !== undefined && revoked !== null)
+    return settle(queue, now, { status: 'lost', reason: 'revoked', message: revoked })
   const holders = holding(queue.tickets)
-  if (!ticket || ticket.kept || index >= holders) return settle(queue, now, { status: 'lost', reason: 'gone', message: 'the ticket is no longer in the queue' })
+  if (!ticket || ticket.kept || index >= holders)
+    return settle(queue, now, { status: 'lost', reason: 'gone', message: 'the ticket is no longer in the queue' })
   const fresh = refresh({ ...ticket, heldAt: ticket.heldAt ?? now.ms }, request.ttlMs, now)
   const tickets = queue.tickets.with(index, fresh)
   const leftMs = Math.min(leftOf(fresh, now), request.ttlMs)
@@ -150,14 +186,20 @@ export function leave(before: Queue, request: LeaveRequest, now: Now): Step<{ re
   const held = index < holding(queue.tickets)
   const tickets =
     held && request.keepMs > 0
-      ? queue.tickets.with(index, { ...ticket, heldAt: ticket.heldAt ?? now.ms, expiresAt: now.ms + request.keepMs, lifeMs: request.keepMs, kept: true })
+      ? queue.tickets.with(index, {
+          ...ticket,
+          heldAt: ticket.heldAt ?? now.ms,
+          expiresAt: now.ms + request.keepMs,
+          lifeMs: request.keepMs,
+          kept: true,
+        })
       : queue.tickets.toSpliced(index, 1)
   return settle({ ...queue, tickets }, now, { was: held ? 'held' : 'waiting' })
 }
 
 /**
- * A ticket that holds is only forbidden to renew: its owner stops and leaves, or its time runs out. Who waits is removed,
- * and so is everybody chosen with `now`.
+ * A ticket that holds is only forbidden to renew: its owner stops and leaves, or its time runs out. Who waits is
+ * removed, and so is everybody chosen with `now`.
  */
 export function revoke(before: Queue, request: RevokeRequest, now: Now): Step<number> {
   let queue = sweep(before, now)
@@ -167,7 +209,10 @@ export function revoke(before: Queue, request: RevokeRequest, now: Now): Step<nu
   for (const [index, ticket] of queue.tickets.entries()) {
     const held = index < holders
     const chosen =
-      request.tickets === 'all' || (request.tickets === 'holders' ? held : ticket.token <= request.tickets && request.tickets < ticket.token + ticket.tokens)
+      request.tickets === 'all' ||
+      (request.tickets === 'holders'
+        ? held
+        : ticket.token <= request.tickets && request.tickets < ticket.token + ticket.tokens)
     if (!chosen) {
       tickets.push(ticket)
       continue
@@ -186,10 +231,17 @@ export function view(key: string, before: Queue, now: Now): LockView | null {
   if (last === undefined) return null
   const holders = holding(tickets)
   const views = tickets.map(ticket => viewTicket(ticket, now))
-  return { key, token: Math.max(last.token, end - last.tokens), holders: views.slice(0, holders), waiters: views.slice(holders) }
+  return {
+    key,
+    token: Math.max(last.token, end - last.tokens),
+    holders: views.slice(0, holders),
+    waiters: views.slice(holders),
+  }
 }
 
-/** True when the record of a lock may be dropped: nothing in it is alive, and the clock alone will make greater tokens. */
+/**
+ * True when the record of a lock may be dropped: nothing in it is alive, and the clock alone will make greater tokens.
+ */
 export function forgettable(queue: Queue, now: Now): boolean {
   if (queue.end + REMEMBER_MICROS >= now.micros) return false
   const { tickets, forbidden } = sweep(queue, now)
@@ -200,7 +252,9 @@ export function forgettable(queue: Queue, now: Now): boolean {
 function sweep(queue: Queue, now: Now): Queue {
   const tickets = queue.tickets
     .filter(ticket => ticket.expiresAt > now.ms)
-    .map(ticket => (ticket.expiresAt > now.ms + ticket.lifeMs ? { ...ticket, expiresAt: now.ms + ticket.lifeMs } : ticket))
+    .map(ticket =>
+      ticket.expiresAt > now.ms + ticket.lifeMs ? { ...ticket, expiresAt: now.ms + ticket.lifeMs } : ticket,
+    )
   const forbidden = queue.forbidden
     .filter(entry => entry.until > now.ms)
     .map(entry => (entry.until > now.ms + entry.lifeMs ? { ...entry, until: now.ms + entry.lifeMs } : entry))
@@ -212,7 +266,9 @@ function settle<Answer>(queue: Queue, now: Now, answer: Answer): Step<Answer> {
   const holders = holding(queue.tickets)
   const news = queue.tickets.slice(0, holders).filter(ticket => ticket.heldAt === null)
   if (news.length === 0) return { queue, answer, holds: [], revoked: [] }
-  const tickets = queue.tickets.map((ticket, index) => (index < holders && ticket.heldAt === null ? { ...ticket, heldAt: now.ms } : ticket))
+  const tickets = queue.tickets.map((ticket, index) =>
+    index < holders && ticket.heldAt === null ? { ...ticket, heldAt: now.ms } : ticket,
+  )
   return { queue: { ...queue, tickets }, answer, holds: news.map(ticket => ticket.token), revoked: [] }
 }
 
@@ -222,7 +278,14 @@ function refresh(ticket: Ticket, lifeMs: number, now: Now): Ticket {
   return expiresAt > ticket.expiresAt ? { ...ticket, expiresAt, lifeMs } : ticket
 }
 
-function forbid(queue: Queue, id: string, reason: Forbidden['reason'], message: string, lifeMs: number, now: Now): Queue {
+function forbid(
+  queue: Queue,
+  id: string,
+  reason: Forbidden['reason'],
+  message: string,
+  lifeMs: number,
+  now: Now,
+): Queue {
   const others = queue.forbidden.filter(entry => entry.id !== id)
   return { ...queue, forbidden: [...others, { id, reason, message, until: now.ms + lifeMs, lifeMs }] }
 }
@@ -237,11 +300,26 @@ function place(tickets: readonly Ticket[], index: number, request: TicketRequest
   if (!ticket) return { status: 'gone' }
   const leftMs = leftOf(ticket, now)
   const holders = holding(tickets)
-  if (index < holders) return { status: 'holds', token: ticket.token, leftMs: Math.min(leftMs, request.ttlMs), waiters: tickets.length - holders }
-  return { status: 'waits', token: ticket.token, leftMs, ahead: index, retryMs: retryIn(tickets, index, request.waiterTtlMs, now) }
+  if (index < holders)
+    return {
+      status: 'holds',
+      token: ticket.token,
+      leftMs: Math.min(leftMs, request.ttlMs),
+      waiters: tickets.length - holders,
+    }
+  return {
+    status: 'waits',
+    token: ticket.token,
+    leftMs,
+    ahead: index,
+    retryMs: retryIn(tickets, index, request.waiterTtlMs, now),
+  }
 }
 
-/** The end of the life in front that makes this ticket hold, if nobody there renews; its heartbeat if that comes first. So a herd does not come at every expiry. */
+/**
+ * The end of the life in front that makes this ticket hold, if nobody there renews; its heartbeat if that comes first.
+ * So a herd does not come at every expiry.
+ */
 function retryIn(tickets: readonly Ticket[], index: number, waiterTtlMs: number, now: Now): number {
   const heartbeatMs = waiterTtlMs / HEARTBEATS
   const line = tickets.slice(0, index + 1)
@@ -263,10 +341,23 @@ function retryIn(tickets: readonly Ticket[], index: number, waiterTtlMs: number,
 
 function refusal(tickets: readonly Ticket[], now: Now): Entry {
   const holders = tickets.slice(0, holding(tickets))
-  return { status: 'refused', retryMs: Math.min(...holders.map(ticket => leftOf(ticket, now))), holders: holders.map(ticket => viewTicket(ticket, now)) }
+  return {
+    status: 'refused',
+    retryMs: Math.min(...holders.map(ticket => leftOf(ticket, now))),
+    holders: holders.map(ticket => viewTicket(ticket, now)),
+  }
 }
 
 function viewTicket(ticket: Ticket, now: Now): TicketView {
   const { holder, token, tokens, mode, limit, meta } = ticket
-  return { holder, token, tokens, mode, limit, sinceMs: now.ms - (ticket.heldAt ?? ticket.enteredAt), leftMs: leftOf(ticket, now), meta }
+  return {
+    holder,
+    token,
+    tokens,
+    mode,
+    limit,
+    sinceMs: now.ms - (ticket.heldAt ?? ticket.enteredAt),
+    leftMs: leftOf(ticket, now),
+    meta,
+  }
 }

@@ -40,7 +40,10 @@ describe('an address without its passwords', () => {
     ['redis://:secret@host', 'redis://@host'],
     ['redlock://:secret@a:1,:secret@b:2,c:3', 'redlock://@a:1,@b:2,c:3'],
     ['mongodb://u:secret@a,b,c/db?replicaSet=r', 'mongodb://u@a,b,c/db?replicaSet=r'],
-    ['postgres://u:se,cret@host/db?sslmode=require&password=secret&x=1', 'postgres://u@host/db?sslmode=require&password=&x=1'],
+    [
+      'postgres://u:se,cret@host/db?sslmode=require&password=secret&x=1',
+      'postgres://u@host/db?sslmode=require&password=&x=1',
+    ],
     ['redis://u:sec@ret@host', 'redis://u@host'],
     ['redis://u:sec/ret@host:1/0', 'redis://u@host:1/0'],
     ['sqlite:/var/lib/a@b:c/locks.db', 'sqlite:/var/lib/a@b:c/locks.db'],
@@ -53,7 +56,8 @@ describe('an address without its passwords', () => {
 describe('text', () => {
   test('what others have written stays on its line and moves no cursor', () => {
     expect(plain('plain text/with:marks')).toBe('plain text/with:marks')
-    for (const nasty of ['a\nb', '\u001b[2J', 'a\u202eb', '\u009b31m', '\u2028', '\0']) expect(plain(nasty)).toMatch(/^"[\x20-\x7e]*"$/)
+    for (const nasty of ['a\nb', '\u001b[2J', 'a\u202eb', '\u009b31m', '\u2028', '\0'])
+      expect(plain(nasty)).toMatch(/^"[\x20-\x7e]*"$/)
   })
 
   test('columns stand under their heads, wide letters counted as two', () => {
@@ -79,7 +83,16 @@ describe('text', () => {
 })
 
 describe('what watch tells', () => {
-  const ticket = (token: number): TicketView => ({ holder: `h${token}`, token, tokens: 1, mode: 'exclusive', limit: null, sinceMs: 5, leftMs: 9, meta: {} })
+  const ticket = (token: number): TicketView => ({
+    holder: `h${token}`,
+    token,
+    tokens: 1,
+    mode: 'exclusive',
+    limit: null,
+    sinceMs: 5,
+    leftMs: 9,
+    meta: {},
+  })
   const view = (holders: readonly number[], waiters: readonly number[]): LockView => ({
     key: 'k',
     token: 9,

@@ -34,7 +34,12 @@ describe('ls', () => {
     const { stdout } = await site.holdfast(['ls', '--json', 'orders/'])
     const views: unknown = JSON.parse(stdout)
     expect(views).toMatchObject([
-      { key: 'orders/7', token: lease.token, holders: [{ holder: 'host-a:1', token: lease.token, mode: 'exclusive', meta: { job: 'nightly' } }], waiters: [] },
+      {
+        key: 'orders/7',
+        token: lease.token,
+        holders: [{ holder: 'host-a:1', token: lease.token, mode: 'exclusive', meta: { job: 'nightly' } }],
+        waiters: [],
+      },
     ])
     expect(JSON.parse((await site.holdfast(['ls', '--json', 'other/'])).stdout)).toEqual([])
     await lease.release()
@@ -44,14 +49,17 @@ describe('ls', () => {
     expect(await site.holdfast(['ls'])).toMatchObject({ code: 0, stdout: '', stderr: '' })
   })
 
-  test.each(['../x', '😀', 'a b', 'tab\there', 'line\nbreak', '\u001b[31mred', 'nul\0byte'])('a key such as %j keeps to its line', async key => {
-    const lease = await locks.acquire(key)
-    const { stdout } = await site.holdfast(['ls'])
-    expect(stdout.trimEnd().split('\n')).toHaveLength(2)
-    expect(stdout.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
-    expect(JSON.parse((await site.holdfast(['ls', '--json'])).stdout)).toMatchObject([{ key }])
-    await lease.release()
-  })
+  test.each(['../x', '😀', 'a b', 'tab\there', 'line\nbreak', '\u001b[31mred', 'nul\0byte'])(
+    'a key such as %j keeps to its line',
+    async key => {
+      const lease = await locks.acquire(key)
+      const { stdout } = await site.holdfast(['ls'])
+      expect(stdout.trimEnd().split('\n')).toHaveLength(2)
+      expect(stdout.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
+      expect(JSON.parse((await site.holdfast(['ls', '--json'])).stdout)).toMatchObject([{ key }])
+      await lease.release()
+    },
+  )
 })
 
 describe('inspect', () => {
@@ -59,7 +67,9 @@ describe('inspect', () => {
     const lease = await locks.acquire('report', { meta: { job: 'nightly' } })
     const { code, stdout } = await site.holdfast(['inspect', 'report'])
     expect(code).toBe(0)
-    expect(stdout).toMatch(/^report: held\n {2}host-a:1 holds for \d+ ms, 1\d(\.\d)? s left unless renewed, token \d+, meta job=nightly\n$/)
+    expect(stdout).toMatch(
+      /^report: held\n {2}host-a:1 holds for \d+ ms, 1\d(\.\d)? s left unless renewed, token \d+, meta job=nightly\n$/,
+    )
     const shown: unknown = JSON.parse((await site.holdfast(['inspect', 'report', '--json'])).stdout)
     expect(shown).toMatchObject({ key: 'report', held: true, holders: [{ token: lease.token }] })
     await lease.release()
@@ -89,7 +99,9 @@ describe('run against a held lock', () => {
     const { code, stderr } = await site.holdfast(['run', 'report', '-w', '300ms', '--', 'true'])
     expect(Date.now() - before).toBeGreaterThanOrEqual(300)
     expect(code).toBe(75)
-    expect(stderr).toMatch(/^holdfast: waiting for "report", held by host-a:1 for .*\nholdfast: gave up on "report" after \d+ ms: held by host-a:1 for .*\n$/)
+    expect(stderr).toMatch(
+      /^holdfast: waiting for "report", held by host-a:1 for .*\nholdfast: gave up on "report" after \d+ ms: held by host-a:1 for .*\n$/,
+    )
     await lease.release()
   })
 

@@ -13,7 +13,9 @@ afterEach(() => site.clear())
 
 async function twoHolders(): Promise<readonly string[]> {
   const files = [site.path('a.journal'), site.path('b.journal')]
-  const [a, b] = await Promise.all(files.map((journal, index) => open(site.store, { journal, holder: `holder ${'AB'[index]}` })))
+  const [a, b] = await Promise.all(
+    files.map((journal, index) => open(site.store, { journal, holder: `holder ${'AB'[index]}` })),
+  )
   if (a === undefined || b === undefined) throw new Error('not opened')
   const lease = await a.acquire('account:7')
   const second = b.acquire('account:7')
@@ -28,7 +30,13 @@ test('who held what when, over all files, in order of time', async () => {
   const { code, stdout, stderr } = await site.holdfast(['timeline', ...(await twoHolders())])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   expect(stdout).toMatch(/^account:7\n/)
-  const order = [/holder A +acquired/, /holder B +waits, 1 ahead, held by holder A/, /holder A +released/, /holder B +acquired/, /holder B +released/]
+  const order = [
+    /holder A +acquired/,
+    /holder B +waits, 1 ahead, held by holder A/,
+    /holder A +released/,
+    /holder B +acquired/,
+    /holder B +released/,
+  ]
   const places = order.map(pattern => stdout.search(pattern))
   expect(places).not.toContain(-1)
   // The release is journalled when its answer is there, which may be after the next holder has begun.
@@ -50,7 +58,10 @@ test('as JSON lines, merged', async () => {
 
 test('lines that are cut short are counted and left out; keys cannot forge lines', async () => {
   const file = site.path('odd.journal')
-  writeFileSync(file, `${JSON.stringify({ at: 1, wall: 1, boot: 'b', holder: 'h', type: 'acquired', key: 'a\nb', token: 1, waitedMs: 0 })}\n`)
+  writeFileSync(
+    file,
+    `${JSON.stringify({ at: 1, wall: 1, boot: 'b', holder: 'h', type: 'acquired', key: 'a\nb', token: 1, waitedMs: 0 })}\n`,
+  )
   appendFileSync(file, '{"at": 2, "wal')
   const { code, stdout, stderr } = await site.holdfast(['timeline', file])
   expect(stderr).toContain('1 unreadable line was left out')
@@ -61,7 +72,11 @@ test('lines that are cut short are counted and left out; keys cannot forge lines
 test('nothing to draw is said; a file that is not there is a mistake', async () => {
   const file = site.path('empty.journal')
   writeFileSync(file, '')
-  expect(await site.holdfast(['timeline', file])).toMatchObject({ code: 0, stdout: '', stderr: 'holdfast: nothing happened in these journals\n' })
+  expect(await site.holdfast(['timeline', file])).toMatchObject({
+    code: 0,
+    stdout: '',
+    stderr: 'holdfast: nothing happened in these journals\n',
+  })
   expect(await site.holdfast(['timeline', site.path('nowhere')])).toMatchObject({ code: 64, stdout: '' })
   expect(await site.holdfast(['timeline', '--last', '0', file])).toMatchObject({ code: 64 })
   expect(await site.holdfast(['timeline'])).toMatchObject({ code: 64 })

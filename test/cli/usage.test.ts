@@ -52,11 +52,22 @@ describe('a mistake is one line, and exit code 64', () => {
 describe('a store that cannot be used is one line, and exit code 64 or 69', () => {
   test.each([
     ['a folder', () => site.folder],
-    ['no SQLite file', () => (writeFileSync(site.path('text'), 'not a database, but long enough to be looked at '.repeat(100)), site.path('text'))],
+    [
+      'no SQLite file',
+      () => (
+        writeFileSync(site.path('text'), 'not a database, but long enough to be looked at '.repeat(100)),
+        site.path('text')
+      ),
+    ],
     ['in a folder that is not there', () => '/proc/none/such/locks.db'],
   ])('%s', async (_name, path) => {
     for (const args of [['ls'], ['run', 'k', '--', 'true']]) {
-      const { code, stderr } = await site.holdfast([...args.slice(0, 1), '--store', `sqlite:${path()}`, ...args.slice(1)])
+      const { code, stderr } = await site.holdfast([
+        ...args.slice(0, 1),
+        '--store',
+        `sqlite:${path()}`,
+        ...args.slice(1),
+      ])
       expect([64, 69]).toContain(code)
       expect(stderr).toMatch(/^holdfast: .*\n$/)
     }
@@ -86,7 +97,8 @@ describe('help', () => {
   test('of run tells the exit codes', async () => {
     const { code, stdout } = await site.holdfast(['run', '--help'])
     expect(code).toBe(0)
-    for (const word of ['75', '76', '69', '64', '126', '--ttl', '--grace', 'HOLDFAST_FENCING_TOKEN']) expect(stdout).toContain(word)
+    for (const word of ['75', '76', '69', '64', '126', '--ttl', '--grace', 'HOLDFAST_FENCING_TOKEN'])
+      expect(stdout).toContain(word)
   })
 
   test('without a command it is help, and 64', async () => {

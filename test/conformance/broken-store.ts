@@ -1,7 +1,18 @@
 /** A store over the rule with one defect of choice: what the conformance suite must find. */
 import { systemClock } from '../../src/core/clock.ts'
 import type { Clock } from '../../src/core/clock.ts'
-import type { Entry, LeaveRequest, LockView, Renewal, RenewRequest, RevokeRequest, Store, StoreListener, TicketRequest, Was } from '../../src/store/contract.ts'
+import type {
+  Entry,
+  LeaveRequest,
+  LockView,
+  Renewal,
+  RenewRequest,
+  RevokeRequest,
+  Store,
+  StoreListener,
+  TicketRequest,
+  Was,
+} from '../../src/store/contract.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
 import { EMPTY, enter, leave, renew, revoke, view } from '../../src/store/queue.ts'
 import type { Now, Queue, Step } from '../../src/store/queue.ts'
@@ -56,7 +67,8 @@ export function brokenStores(defect: Partial<Words>, clock: Clock = systemClock)
     return {
       traits,
       enter: async request => apply(request.key, (queue, now) => words.enter(queue, request, now)),
-      renew: async renewals => renewals.map(request => apply(request.key, (queue, now) => words.renew(queue, request, now))),
+      renew: async renewals =>
+        renewals.map(request => apply(request.key, (queue, now) => words.renew(queue, request, now))),
       leave: async request => apply(request.key, (queue, now) => words.leave(queue, request, now)),
       revoke: async (key, request) => apply(key, (queue, now) => words.revoke(queue, request, now)),
       inspect: async key => words.view(key, locks.get(words.name(storage, key))?.queue ?? EMPTY, words.now(clock)),

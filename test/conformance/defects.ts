@@ -17,18 +17,27 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
     {
       keep: (before, after, now) => ({
         ...after,
-        tickets: [...before.tickets.filter(ticket => ticket.expiresAt <= now.ms && !has(after, ticket.id)), ...after.tickets],
+        tickets: [
+          ...before.tickets.filter(ticket => ticket.expiresAt <= now.ms && !has(after, ticket.id)),
+          ...after.tickets,
+        ],
       }),
       enter: (queue, request, now) => enter(revive(queue, request.id, now.ms), request, now),
     },
-    ['an expired ticket is not brought back by a late heartbeat', 'a lost holder can neither renew, nor come back, nor release its successor'],
+    [
+      'an expired ticket is not brought back by a late heartbeat',
+      'a lost holder can neither renew, nor come back, nor release its successor',
+    ],
   ],
   [
     'lets a renewal bring an expired ticket back',
     {
       keep: (before, after, now) => ({
         ...after,
-        tickets: [...before.tickets.filter(ticket => ticket.expiresAt <= now.ms && !has(after, ticket.id)), ...after.tickets],
+        tickets: [
+          ...before.tickets.filter(ticket => ticket.expiresAt <= now.ms && !has(after, ticket.id)),
+          ...after.tickets,
+        ],
       }),
       renew: (queue, request, now) => renew(revive(queue, request.id, now.ms), request, now),
     },
@@ -45,7 +54,10 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
   ],
   [
     'forbids an id only if it has a ticket',
-    { leave: (queue, request, now) => (has(queue, request.id) ? leave(queue, request, now) : leave(queue, { ...request, forbidMs: 0 }, now)) },
+    {
+      leave: (queue, request, now) =>
+        has(queue, request.id) ? leave(queue, request, now) : leave(queue, { ...request, forbidMs: 0 }, now),
+    },
     ['an id that was left may not take the lock by a request still under way'],
   ],
   [
@@ -55,7 +67,12 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
         const step = renew(queue, request, now)
         return {
           ...step,
-          queue: { ...step.queue, tickets: step.queue.tickets.map(each => (each.id === request.id ? { ...each, expiresAt: now.ms + request.ttlMs } : each)) },
+          queue: {
+            ...step.queue,
+            tickets: step.queue.tickets.map(each =>
+              each.id === request.id ? { ...each, expiresAt: now.ms + request.ttlMs } : each,
+            ),
+          },
         }
       },
     },
@@ -74,7 +91,10 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
   [
     'gives a waiter the full ttl',
     { enter: (queue, request, now) => enter(queue, { ...request, waiterTtlMs: request.ttlMs }, now) },
-    ['who waits lives for waiterTtl, and a heartbeat keeps it alive', 'a dead waiter in front is dropped when its waiterTtl is over'],
+    [
+      'who waits lives for waiterTtl, and a heartbeat keeps it alive',
+      'a dead waiter in front is dropped when its waiterTtl is over',
+    ],
   ],
   [
     'counts tokens for a lock only while somebody has it',
@@ -86,7 +106,10 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
   ],
   [
     'gives the same clock reading to two tickets',
-    { keep: (_before, after) => ({ ...after, end: 0 }), now: clock => ({ ...RIGHT.now(clock), micros: 1_795_000_000_000_000 }) },
+    {
+      keep: (_before, after) => ({ ...after, end: 0 }),
+      now: clock => ({ ...RIGHT.now(clock), micros: 1_795_000_000_000_000 }),
+    },
     ['the tokens of those who wait grow in the order in which they will be served'],
   ],
   [
@@ -100,7 +123,10 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
   [
     'serves the newest first',
     {
-      keep: (_before, { tickets, ...rest }) => ({ ...rest, tickets: [...tickets.slice(0, holding(tickets)), ...tickets.slice(holding(tickets)).toReversed()] }),
+      keep: (_before, { tickets, ...rest }) => ({
+        ...rest,
+        tickets: [...tickets.slice(0, holding(tickets)), ...tickets.slice(holding(tickets)).toReversed()],
+      }),
     },
     ['those who wait are served in the order of their arrival, over processes'],
   ],
@@ -109,17 +135,30 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
     {
       enter(queue, request, now) {
         const holders = queue.tickets.slice(0, holding(queue.tickets))
-        if (request.mode !== 'shared' || has(queue, request.id) || holders.some(each => each.mode === 'exclusive')) return enter(queue, request, now)
+        if (request.mode !== 'shared' || has(queue, request.id) || holders.some(each => each.mode === 'exclusive'))
+          return enter(queue, request, now)
         const step = enter({ ...queue, tickets: holders }, request, now)
-        return { ...step, queue: { ...step.queue, tickets: [...step.queue.tickets, ...queue.tickets.slice(holders.length)] } }
+        return {
+          ...step,
+          queue: { ...step.queue, tickets: [...step.queue.tickets, ...queue.tickets.slice(holders.length)] },
+        }
       },
     },
-    ['a writer that waits is not overtaken by readers', 'readers-writer queues are served by the rule, ticket by ticket'],
+    [
+      'a writer that waits is not overtaken by readers',
+      'readers-writer queues are served by the rule, ticket by ticket',
+    ],
   ],
   [
     'lets one more in than the limit',
-    { enter: (queue, request, now) => enter(queue, { ...request, limit: request.limit === null ? null : request.limit + 1 }, now) },
-    ['as many hold a semaphore as its limit says, no more and no fewer', 'a semaphore lets in as many as its limit says'],
+    {
+      enter: (queue, request, now) =>
+        enter(queue, { ...request, limit: request.limit === null ? null : request.limit + 1 }, now),
+    },
+    [
+      'as many hold a semaphore as its limit says, no more and no fewer',
+      'a semaphore lets in as many as its limit says',
+    ],
   ],
   [
     'lets a writer in beside readers',
@@ -131,34 +170,59 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
     {
       enter(queue, request, now) {
         const refused = enter(queue, request, now)
-        return refused.answer.status === 'refused' ? { ...refused, queue: enter(queue, { ...request, queue: true }, now).queue } : refused
+        return refused.answer.status === 'refused'
+          ? { ...refused, queue: enter(queue, { ...request, queue: true }, now).queue }
+          : refused
       },
     },
     ['who was refused leaves nothing behind'],
   ],
   [
     'makes a new ticket for every try',
-    { enter: (queue, request, now) => enter(queue, request.token === undefined ? { ...request, id: `${request.id}${now.ms}${queue.end}` } : request, now) },
-    ['a retry gets the token of the first try, another id never', 'who did not get the reply to its enter asks again, and has one ticket'],
+    {
+      enter: (queue, request, now) =>
+        enter(
+          queue,
+          request.token === undefined ? { ...request, id: `${request.id}${now.ms}${queue.end}` } : request,
+          now,
+        ),
+    },
+    [
+      'a retry gets the token of the first try, another id never',
+      'who did not get the reply to its enter asks again, and has one ticket',
+    ],
   ],
   [
     'releases whatever is held, without looking at the id',
     { leave: (queue, request, now) => leave(queue, { ...request, id: queue.tickets[0]?.id ?? request.id }, now) },
-    ['a stranger releases nothing', 'after takeover the stale release of the first owner harms nobody', 'a repeated release frees only what was released'],
+    [
+      'a stranger releases nothing',
+      'after takeover the stale release of the first owner harms nobody',
+      'a repeated release frees only what was released',
+    ],
   ],
   [
     'does not keep tickets',
     { leave: (queue, request, now) => leave(queue, { ...request, keepMs: 0 }, now) },
-    ['a kept ticket holds on after its owner has left, for as long as asked', 'minHold keeps the lock taken after its release, and once runs once'],
+    [
+      'a kept ticket holds on after its owner has left, for as long as asked',
+      'minHold keeps the lock taken after its release, and once runs once',
+    ],
   ],
   [
     'keeps a kept ticket only until it is left again',
-    { leave: (queue, request, now) => leave({ ...queue, tickets: queue.tickets.map(each => ({ ...each, kept: false })) }, request, now) },
+    {
+      leave: (queue, request, now) =>
+        leave({ ...queue, tickets: queue.tickets.map(each => ({ ...each, kept: false })) }, request, now),
+    },
     ['a kept ticket can be neither renewed, nor left again, nor taken up again'],
   ],
   [
     'lets a kept ticket be renewed',
-    { renew: (queue, request, now) => renew({ ...queue, tickets: queue.tickets.map(each => ({ ...each, kept: false })) }, request, now) },
+    {
+      renew: (queue, request, now) =>
+        renew({ ...queue, tickets: queue.tickets.map(each => ({ ...each, kept: false })) }, request, now),
+    },
     ['a kept ticket can be neither renewed, nor left again, nor taken up again'],
   ],
   [
@@ -173,8 +237,14 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
   ],
   [
     'pushes to all who wait',
-    { leave: (queue, request, now) => pushing(leave(queue, request, now), step => step.queue.tickets.map(ticket => ticket.token)) },
-    ['a release names the next in line, and nobody else', 'a release names all readers that now hold, and not the writer behind them'],
+    {
+      leave: (queue, request, now) =>
+        pushing(leave(queue, request, now), step => step.queue.tickets.map(ticket => ticket.token)),
+    },
+    [
+      'a release names the next in line, and nobody else',
+      'a release names all readers that now hold, and not the writer behind them',
+    ],
   ],
   [
     'pushes only to the first',
@@ -189,7 +259,10 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
   [
     'takes held tickets by every revoke',
     { revoke: (queue, request, now) => revoke(queue, { ...request, now: true }, now) },
-    ['a revoked holder may not renew, is told why, and holds until it leaves', 'a revoked holder that is dead goes when its time runs out, not earlier'],
+    [
+      'a revoked holder may not renew, is told why, and holds until it leaves',
+      'a revoked holder that is dead goes when its time runs out, not earlier',
+    ],
   ],
   [
     'lets a revoked holder renew',
@@ -207,7 +280,9 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
       revoke: (queue, request, now) =>
         revoke(
           queue,
-          typeof request.tickets === 'number' && queue.tickets.every(each => each.token !== request.tickets) ? { ...request, tickets: -1 } : request,
+          typeof request.tickets === 'number' && queue.tickets.every(each => each.token !== request.tickets)
+            ? { ...request, tickets: -1 }
+            : request,
           now,
         ),
     },
@@ -221,7 +296,10 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
   [
     'shows no meta',
     { enter: (queue, request, now) => enter(queue, { ...request, meta: {} }, now) },
-    ['a held lock shows who holds it, how, how long, and what it says about itself', 'a lock shows who holds it and what for'],
+    [
+      'a held lock shows who holds it, how, how long, and what it says about itself',
+      'a lock shows who holds it and what for',
+    ],
   ],
   [
     'takes a prefix for a pattern',
@@ -243,8 +321,16 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
     { name: (storage, key) => RIGHT.name(storage, key.split('\0')[0] ?? '') },
     ['odd keys are keys like others, and no two of them meet'],
   ],
-  ['folds the case of keys', { name: (storage, key) => RIGHT.name(storage, key.toLowerCase()) }, ['odd keys are keys like others, and no two of them meet']],
-  ['cuts long keys', { name: (storage, key) => RIGHT.name(storage, key.slice(0, 250)) }, ['odd keys are keys like others, and no two of them meet']],
+  [
+    'folds the case of keys',
+    { name: (storage, key) => RIGHT.name(storage, key.toLowerCase()) },
+    ['odd keys are keys like others, and no two of them meet'],
+  ],
+  [
+    'cuts long keys',
+    { name: (storage, key) => RIGHT.name(storage, key.slice(0, 250)) },
+    ['odd keys are keys like others, and no two of them meet'],
+  ],
   [
     'joins storage and key without a border',
     { name: (storage, key) => storage + key },
@@ -255,12 +341,21 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
 export const DEFECTS: readonly Defect[] = ROWS.map(([name, words, caughtBy]) => ({ name, words, caughtBy }))
 
 const has = (queue: Queue, id: string): boolean => queue.tickets.some(ticket => ticket.id === id)
-const isHeld = (queue: Queue, id: string): boolean => queue.tickets.slice(0, holding(queue.tickets)).some(ticket => ticket.id === id)
+const isHeld = (queue: Queue, id: string): boolean =>
+  queue.tickets.slice(0, holding(queue.tickets)).some(ticket => ticket.id === id)
 
 function revive(queue: Queue, id: string, nowMs: number): Queue {
-  return { ...queue, tickets: queue.tickets.map((each): Ticket => (each.id === id && each.expiresAt <= nowMs ? { ...each, expiresAt: nowMs + 1 } : each)) }
+  return {
+    ...queue,
+    tickets: queue.tickets.map((each): Ticket =>
+      each.id === id && each.expiresAt <= nowMs ? { ...each, expiresAt: nowMs + 1 } : each,
+    ),
+  }
 }
 
-function pushing<Step extends { readonly holds: readonly number[] }>(step: Step, holds: (step: Step) => readonly number[]): Step {
+function pushing<Step extends { readonly holds: readonly number[] }>(
+  step: Step,
+  holds: (step: Step) => readonly number[],
+): Step {
   return { ...step, holds: holds(step) }
 }

@@ -7,21 +7,33 @@ import { memoryStore } from '../../src/drivers/memory.ts'
 
 describe('a duration', () => {
   test('is milliseconds, or text with its unit', () => {
-    expect(['250ms', '1.5s', '2m', '1h', '1d', 7].map(value => milliseconds(typeof value === 'string' ? duration(value) : value, 'ttl'))).toEqual([
-      250, 1_500, 120_000, 3_600_000, 86_400_000, 7,
-    ])
+    expect(
+      ['250ms', '1.5s', '2m', '1h', '1d', 7].map(value =>
+        milliseconds(typeof value === 'string' ? duration(value) : value, 'ttl'),
+      ),
+    ).toEqual([250, 1_500, 120_000, 3_600_000, 86_400_000, 7])
   })
 
-  test.each(['30', '', 's', '1 s', '-1s', '1w', '1e3ms', 'NaNs', 'Infinitys'])('%j is refused, since it has no length or no unit', text => {
-    expect(() => duration(text)).toThrow(ConfigurationError)
-  })
+  test.each(['30', '', 's', '1 s', '-1s', '1w', '1e3ms', 'NaNs', 'Infinitys'])(
+    '%j is refused, since it has no length or no unit',
+    text => {
+      expect(() => duration(text)).toThrow(ConfigurationError)
+    },
+  )
 
   test('without a unit is asked back', () => {
     expect(() => duration('30')).toThrow('30s or 30ms?')
   })
 
   test('is shown to people in a unit that they read', () => {
-    expect([1, 999, 4_200, 90_000, 5_400_000, Infinity].map(humanMs)).toEqual(['1 ms', '999 ms', '4.2 s', '1.5 min', '1.5 h', 'for ever'])
+    expect([1, 999, 4_200, 90_000, 5_400_000, Infinity].map(humanMs)).toEqual([
+      '1 ms',
+      '999 ms',
+      '4.2 s',
+      '1.5 min',
+      '1.5 h',
+      'for ever',
+    ])
   })
 })
 
@@ -82,7 +94,14 @@ describe('an option that is wrong is refused and locks nothing', () => {
     await locks.close()
   })
 
-  test.each([{ ttl: 0 }, { holder: '' }, { wait: '30' }, { fair: 'unfair' }, { cohort: { passes: -1 } }, { storeTimeout: 0 }])('%j for all locks', options => {
+  test.each([
+    { ttl: 0 },
+    { holder: '' },
+    { wait: '30' },
+    { fair: 'unfair' },
+    { cohort: { passes: -1 } },
+    { storeTimeout: 0 },
+  ])('%j for all locks', options => {
     expect(() => Reflect.apply(createLocks, undefined, [memoryStore(), options])).toThrow(ConfigurationError)
   })
 
@@ -94,7 +113,10 @@ describe('an option that is wrong is refused and locks nothing', () => {
 
   test('what a store cannot give is refused, never faked', async () => {
     const store = memoryStore()
-    const poor = createLocks({ ...store, traits: { ...store.traits, name: 'poor', shared: false, limit: false, keep: false, minTtlMs: 1_000 } })
+    const poor = createLocks({
+      ...store,
+      traits: { ...store.traits, name: 'poor', shared: false, limit: false, keep: false, minTtlMs: 1_000 },
+    })
     await expect(poor.acquire('k', { mode: 'shared' })).rejects.toThrow(UnsupportedError)
     expect(() => poor.semaphore('k', 3)).toThrow(UnsupportedError)
     await expect(poor.once('k', { minHold: '1s' }, () => 1)).rejects.toThrow(UnsupportedError)

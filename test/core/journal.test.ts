@@ -39,7 +39,8 @@ test('journals of several processes are one, in order of time, and a line cut sh
 
 test('journals of different hosts are merged by their wall clocks, and it is said', () => {
   const path = join(directory, 'd.jsonl')
-  const line = (boot: string, at: number, wall: number): string => `${JSON.stringify({ at, wall, boot, holder: boot, type: 'read' })}\n`
+  const line = (boot: string, at: number, wall: number): string =>
+    `${JSON.stringify({ at, wall, boot, holder: boot, type: 'read' })}\n`
   appendFileSync(path, line('one', 900, 1_000) + line('two', 5, 999))
   const { entries, byWallClock } = readJournals([path])
   expect(byWallClock).toBe(true)
@@ -47,7 +48,9 @@ test('journals of different hosts are merged by their wall clocks, and it is sai
 })
 
 test('a journal that cannot be written or read is refused by name', () => {
-  expect(() => createLocks(memoryStore(), { journal: join(directory, 'no', 'such', 'place') })).toThrow(ConfigurationError)
+  expect(() => createLocks(memoryStore(), { journal: join(directory, 'no', 'such', 'place') })).toThrow(
+    ConfigurationError,
+  )
   expect(() => readJournals([join(directory, 'missing')])).toThrow('missing')
   expect(readFileSync(join(directory, 'a.jsonl'), 'utf8').endsWith('\n')).toBe(true)
 })

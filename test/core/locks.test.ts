@@ -89,7 +89,9 @@ for (const fair of ['strict', 'cohort'] as const) {
           await pause(1)
           inside -= 1
         })
-      await Promise.all(Array.from({ length: 20 }, (_, index) => transfer(index % 2 === 0 ? ['a', 'b'] : ['b', 'a', 'b'])))
+      await Promise.all(
+        Array.from({ length: 20 }, (_, index) => transfer(index % 2 === 0 ? ['a', 'b'] : ['b', 'a', 'b'])),
+      )
       const held = await locks.acquire('b')
       await expect(locks.acquireAll(['a', 'b'], { wait: 20 })).rejects.toThrow(WaitTimeoutError)
       expect(await locks.inspect('a')).toBeNull()
@@ -162,7 +164,9 @@ describe('a lease knows that it is dead without asking', () => {
     expect(lease.state).toBe('lost')
     expect(lease.remaining()).toBe(0)
     expect(() => lease.assertHeld()).toThrow(LeaseLostError)
-    expect(events.filter(event => event.type === 'lost')).toMatchObject([{ key: 'k', token: lease.token, reason: 'expired' }])
+    expect(events.filter(event => event.type === 'lost')).toMatchObject([
+      { key: 'k', token: lease.token, reason: 'expired' },
+    ])
     expect(await lease.release()).toBe('lost')
   })
 
@@ -246,7 +250,9 @@ describe('a lease knows that it is dead without asking', () => {
     const next = locks.acquire('k')
     expect(await locks.revoke('k', { reason: 'maintenance', tickets: lease.token })).toBe(1)
     expect(lease.signal.reason).toMatchObject({ reason: 'revoked' })
-    expect(events.filter(event => event.type === 'revoked')).toMatchObject([{ key: 'k', token: lease.token, reason: 'maintenance' }])
+    expect(events.filter(event => event.type === 'revoked')).toMatchObject([
+      { key: 'k', token: lease.token, reason: 'maintenance' },
+    ])
     expect(await lease.release()).toBe('lost')
     expect((await next).token).toBeGreaterThan(lease.token)
   })

@@ -47,7 +47,9 @@ describe('renewal', () => {
         )
         const rest = [...answers]
         return renewals.map(({ key }) =>
-          key === 'b' ? { status: 'unknown', cause: new Error('cut') } : (rest.shift() ?? { status: 'unknown', cause: new Error('none') }),
+          key === 'b'
+            ? { status: 'unknown', cause: new Error('cut') }
+            : (rest.shift() ?? { status: 'unknown', cause: new Error('none') }),
         )
       },
     }

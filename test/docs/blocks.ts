@@ -34,11 +34,18 @@ export function blocksOf(document: string, text = readFileSync(join(ROOT, docume
       open = undefined
     } else open.lines.push(line)
   }
-  if (open !== undefined) throw new Error(`${document}: the block that begins before line ${open.line} is never closed.`)
+  if (open !== undefined)
+    throw new Error(`${document}: the block that begins before line ${open.line} is never closed.`)
   return blocks
 }
 
 function blockOf(document: string, line: number, lines: readonly string[]): Block {
   const prints = lines.flatMap(text => /\/\/ prints: (.*)$/.exec(text)?.[1] ?? [])
-  return { document, line, code: lines.join('\n'), runs: lines[0]?.trim() === '// runs', prints: prints.length === 0 ? null : prints }
+  return {
+    document,
+    line,
+    code: lines.join('\n'),
+    runs: lines[0]?.trim() === '// runs',
+    prints: prints.length === 0 ? null : prints,
+  }
 }

@@ -1,9 +1,11 @@
 /**
- * What the documentation shows compiles against the package as users get it, and what it says that it prints is what it prints.
+ * What the documentation shows compiles against the package as users get it, and what it says that it prints is what it
+ * prints.
  *
- * Every ```ts block of README.md and docs is a module of its own and is type-checked. It may use `locks`, `lease`, `tx` and `signal`
- * without saying where they come from, and functions that stand for the reader's own work (WORK below). A block whose first line is `// runs` is executed as well, in an empty folder and with a
- * state folder of its own; it must end well, write nothing to stderr, and print exactly its `// prints: ...` comments, if it has any.
+ * Every ```ts block of README.md and docs is a module of its own and is type-checked. It may use `locks`, `lease`, `tx`
+ * and `signal` without saying where they come from, and functions that stand for the reader's own work (WORK below). A
+ * block whose first line is `// runs` is executed as well, in an empty folder and with a state folder of its own; it
+ * must end well, write nothing to stderr, and print exactly its `// prints: ...` comments, if it has any.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -47,11 +49,21 @@ function fileOf(block: Block, extension: string): string {
 
 /** A project as a user has it: holdfast and what it is developed with in node_modules. */
 function layOut(): void {
-  const declared: { readonly dependencies: object; readonly devDependencies: object } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
-  for (const name of [...Object.keys(declared.dependencies), ...Object.keys(declared.devDependencies)]) link(join(ROOT, 'node_modules', name), name)
+  const declared: { readonly dependencies: object; readonly devDependencies: object } = JSON.parse(
+    readFileSync(join(ROOT, 'package.json'), 'utf8'),
+  )
+  for (const name of [...Object.keys(declared.dependencies), ...Object.keys(declared.devDependencies)])
+    link(join(ROOT, 'node_modules', name), name)
   link(ROOT, 'holdfast')
   write('package.json', JSON.stringify({ private: true, type: 'module' }))
-  const compilerOptions = { noEmit: false, allowImportingTsExtensions: false, outDir: 'out', rootDir: '.', noUnusedLocals: false, noUnusedParameters: false }
+  const compilerOptions = {
+    noEmit: false,
+    allowImportingTsExtensions: false,
+    outDir: 'out',
+    rootDir: '.',
+    noUnusedLocals: false,
+    noUnusedParameters: false,
+  }
   write('tsconfig.json', JSON.stringify({ extends: join(ROOT, 'tsconfig.json'), compilerOptions, include: ['*.ts'] }))
   write('globals.d.ts', GLOBALS)
   write('absent.d.ts', ABSENT)
@@ -73,7 +85,10 @@ let problems = ''
 beforeAll(() => {
   layOut()
   const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
-  problems = spawnSync(process.execPath, [compiler, '-p', folder, '--pretty', 'false'], { encoding: 'utf8', cwd: folder }).stdout
+  problems = spawnSync(process.execPath, [compiler, '-p', folder, '--pretty', 'false'], {
+    encoding: 'utf8',
+    cwd: folder,
+  }).stdout
 }, 60_000)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -88,7 +103,11 @@ describe('type-checks', () => {
   })
 
   test('and nothing is wrong beside the examples', () => {
-    expect(problems.split('\n').filter(line => line !== '' && !blocks.some(block => line.startsWith(`${fileOf(block, 'ts')}(`)))).toEqual([])
+    expect(
+      problems
+        .split('\n')
+        .filter(line => line !== '' && !blocks.some(block => line.startsWith(`${fileOf(block, 'ts')}(`))),
+    ).toEqual([])
   })
 })
 
@@ -96,7 +115,12 @@ describe('runs', () => {
   test.each(running.map(block => [`${block.document}:${block.line}`, block] as const))('%s', (_name, block) => {
     const cwd = mkdtempSync(join(folder, 'run-'))
     const env = { ...process.env, HOLDFAST_STORE: '', NODE_ENV: '', XDG_STATE_HOME: cwd }
-    const { status, stdout, stderr } = spawnSync(process.execPath, [join(folder, 'out', fileOf(block, 'js'))], { encoding: 'utf8', cwd, env, timeout: 20_000 })
+    const { status, stdout, stderr } = spawnSync(process.execPath, [join(folder, 'out', fileOf(block, 'js'))], {
+      encoding: 'utf8',
+      cwd,
+      env,
+      timeout: 20_000,
+    })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     if (block.prints !== null) expect(stdout.trimEnd().split('\n')).toEqual(block.prints)
   })
@@ -104,5 +128,7 @@ describe('runs', () => {
 
 test('a block that is never closed is an error, not a document without examples', () => {
   expect(() => blocksOf('x.md', 'text\n```ts\nconst a = 1\n')).toThrow('x.md')
-  expect(blocksOf('x.md', '- list\n  ```ts\n  // runs\n  console.log(1) // prints: 1\n  ```\n')).toMatchObject([{ line: 3, runs: true, prints: ['1'] }])
+  expect(blocksOf('x.md', '- list\n  ```ts\n  // runs\n  console.log(1) // prints: 1\n  ```\n')).toMatchObject([
+    { line: 3, runs: true, prints: ['1'] },
+  ])
 })

@@ -7,7 +7,18 @@ const IO = { timeoutMs: 1_000 }
 const DAY_MS = 86_400_000
 
 function request(key: string): TicketRequest {
-  return { key, id: `${key}'s`, holder: 'A', mode: 'exclusive', limit: null, ttlMs: 1_000, waiterTtlMs: 1_000, queue: true, tokens: 1, meta: {} }
+  return {
+    key,
+    id: `${key}'s`,
+    holder: 'A',
+    mode: 'exclusive',
+    limit: null,
+    ttlMs: 1_000,
+    waiterTtlMs: 1_000,
+    queue: true,
+    tokens: 1,
+    meta: {},
+  }
 }
 
 /** A store whose wall clock can be set, and how to use a key once. Gives the token. */

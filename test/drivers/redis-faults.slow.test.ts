@@ -1,4 +1,7 @@
-/** The table of docs/drivers/redis.md, a test for each line: may a second grant happen, does the token grow, is the loser told. */
+/**
+ * The table of docs/drivers/redis.md, a test for each line: may a second grant happen, does the token grow, is the
+ * loser told.
+ */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -33,7 +36,10 @@ function storeAt({ host, port }: { readonly host: string; readonly port: number 
   return store
 }
 
-function locksAt(at: { readonly host: string; readonly port: number }, options: LocksOptions = {}): ReturnType<typeof createLocks> {
+function locksAt(
+  at: { readonly host: string; readonly port: number },
+  options: LocksOptions = {},
+): ReturnType<typeof createLocks> {
   const locks = createLocks(redisStore(`redis://${at.host}:${at.port}`), options)
   ends.push(() => locks.close({ drain: 0 }))
   return locks
@@ -41,7 +47,19 @@ function locksAt(at: { readonly host: string; readonly port: number }, options: 
 
 function request(more: Partial<TicketRequest> = {}): TicketRequest {
   const id = randomUUID().replaceAll('-', '').slice(0, 22)
-  return { key: 'account:7', id, holder: 'test', mode: 'exclusive', limit: null, ttlMs: 20_000, waiterTtlMs: 5_000, queue: true, tokens: 1, meta: {}, ...more }
+  return {
+    key: 'account:7',
+    id,
+    holder: 'test',
+    mode: 'exclusive',
+    limit: null,
+    ttlMs: 20_000,
+    waiterTtlMs: 5_000,
+    queue: true,
+    tokens: 1,
+    meta: {},
+    ...more,
+  }
 }
 
 function tokenOf(entry: Entry): number {
@@ -65,26 +83,30 @@ describe('redis, fault by fault', () => {
     expect(token).toBeGreaterThan(old)
   })
 
-  test('the server hangs: the signal aborts and assertHeld throws before the ttl is over, 100 times of 100', { timeout: 60_000 }, async () => {
-    const redis = await server(REDIS)
-    const stalledMs = watchStalls()
-    const locks = locksAt(redis, { ttl: '2s', storeTimeout: '1s', holder: 'test' })
-    const leases = await Promise.all(Array.from({ length: 100 }, (_, index) => locks.acquire(`hung:${index}`)))
-    const told = leases.map(async lease => {
-      await new Promise<void>(resolve => lease.signal.addEventListener('abort', () => resolve(), { once: true }))
-      return performance.now()
-    })
-    await redis.pause()
-    // The server can have renewed none of them after this, so at the latest 2 s from here each is free for others.
-    const hungAt = performance.now()
-    const abortedAt = await Promise.all(told)
-    for (const [index, lease] of leases.entries()) {
-      expect(() => lease.assertHeld(), `lease ${index}`).toThrow(LeaseLostError)
-      expect(lease.signal.reason, `lease ${index}`).toBeInstanceOf(LeaseLostError)
-      expect((abortedAt[index] ?? Infinity) - hungAt, `lease ${index}`).toBeLessThan(2_000 + stalledMs())
-    }
-    redis.resume()
-  })
+  test(
+    'the server hangs: the signal aborts and assertHeld throws before the ttl is over, 100 times of 100',
+    { timeout: 60_000 },
+    async () => {
+      const redis = await server(REDIS)
+      const stalledMs = watchStalls()
+      const locks = locksAt(redis, { ttl: '2s', storeTimeout: '1s', holder: 'test' })
+      const leases = await Promise.all(Array.from({ length: 100 }, (_, index) => locks.acquire(`hung:${index}`)))
+      const told = leases.map(async lease => {
+        await new Promise<void>(resolve => lease.signal.addEventListener('abort', () => resolve(), { once: true }))
+        return performance.now()
+      })
+      await redis.pause()
+      // The server can have renewed none of them after this, so at the latest 2 s from here each is free for others.
+      const hungAt = performance.now()
+      const abortedAt = await Promise.all(told)
+      for (const [index, lease] of leases.entries()) {
+        expect(() => lease.assertHeld(), `lease ${index}`).toThrow(LeaseLostError)
+        expect(lease.signal.reason, `lease ${index}`).toBeInstanceOf(LeaseLostError)
+        expect((abortedAt[index] ?? Infinity) - hungAt, `lease ${index}`).toBeLessThan(2_000 + stalledMs())
+      }
+      redis.resume()
+    },
+  )
 
   test('the server is killed and comes back empty: a second grant, with a greater token, and the first holder is told', async () => {
     const redis = await server(REDIS)
@@ -104,11 +126,20 @@ describe('redis, fault by fault', () => {
     const old = tokenOf(await store.enter(holds, IO))
     await redis.kill()
     await redis.restart()
-    await vi.waitFor(async () => expect(await store.renew([{ key: holds.key, id: holds.id, ttlMs: 20_000 }], IO)).toMatchObject([{ status: 'held' }]), {
-      timeout: 20_000,
-      interval: 50,
+    await vi.waitFor(
+      async () =>
+        expect(await store.renew([{ key: holds.key, id: holds.id, ttlMs: 20_000 }], IO)).toMatchObject([
+          { status: 'held' },
+        ]),
+      {
+        timeout: 20_000,
+        interval: 50,
+      },
+    )
+    expect(await store.enter(request({ queue: false }), IO)).toMatchObject({
+      status: 'refused',
+      holders: [{ token: old }],
     })
-    expect(await store.enter(request({ queue: false }), IO)).toMatchObject({ status: 'refused', holders: [{ token: old }] })
   })
 
   test('replies are dropped: who asks again has one ticket, and who gives up leaves none', async () => {
@@ -140,7 +171,9 @@ describe('redis, fault by fault', () => {
     const next = request()
     expect((await store.enter(next, IO)).status).toBe('waits')
     proxy.set({ toClient: { drop: true } })
-    await expect(store.leave({ key: first.key, id: first.id, keepMs: 0, forbidMs: 0 }, { timeoutMs: 200 })).rejects.toThrow('did not answer')
+    await expect(
+      store.leave({ key: first.key, id: first.id, keepMs: 0, forbidMs: 0 }, { timeoutMs: 200 }),
+    ).rejects.toThrow('did not answer')
     expect(gaps).toBe(1)
     proxy.clear()
     await granted(store, next)
@@ -167,10 +200,14 @@ describe('redis, fault by fault', () => {
     const primary = await server(REDIS)
     const wire = await startProxy({ port: primary.port })
     ends.push(() => wire.close())
-    const replica = await server(REDIS, { args: ['--replicaof', wire.host, String(wire.port), '--repl-diskless-sync-delay', '0'] })
+    const replica = await server(REDIS, {
+      args: ['--replicaof', wire.host, String(wire.port), '--repl-diskless-sync-delay', '0'],
+    })
     const [old, fresh] = [storeAt(primary), storeAt(replica)]
     const admin = adminOf(replica)
-    await vi.waitFor(async () => expect(await admin('info', 'replication')).toContain('master_link_status:up'), { timeout: 20_000 })
+    await vi.waitFor(async () => expect(await admin('info', 'replication')).toContain('master_link_status:up'), {
+      timeout: 20_000,
+    })
     wire.set({ toClient: { drop: true } })
     const first = tokenOf(await old.enter(request(), IO))
     await primary.kill()
@@ -185,7 +222,9 @@ describe('redis, fault by fault', () => {
     const old = tokenOf(await store.enter(first, IO))
     redis.clock?.set(60_000)
     expect(tokenOf(await store.enter(request(), IO))).toBeGreaterThan(old)
-    expect(await store.renew([{ key: first.key, id: first.id, ttlMs: 20_000 }], IO)).toMatchObject([{ status: 'lost', reason: 'gone' }])
+    expect(await store.renew([{ key: first.key, id: first.id, ttlMs: 20_000 }], IO)).toMatchObject([
+      { status: 'lost', reason: 'gone' },
+    ])
   })
 
   test('the clock of the server steps an hour back: no lease is stretched beyond its own ttl, and tokens still grow', async () => {

@@ -30,14 +30,15 @@ const STORE_ALONE = {
 
 const runner = { describe, test, beforeAll, afterAll }
 /**
- * The cases share nothing and mostly wait, so they run two at once; more of them, each with connections of its own to make,
- * would hold up the event loop for longer than the cases allow a call to take.
+ * The cases share nothing and mostly wait, so they run two at once; more of them, each with connections of its own to
+ * make, would hold up the event loop for longer than the cases allow a call to take.
  */
 const AT_ONCE = 2
 const pairwise = {
   ...runner,
   describe: describe.concurrent,
-  test: (name: string, body: (context?: unknown) => Promise<void>, timeoutMs?: number) => test(name, context => inTurn(() => body(context)), timeoutMs),
+  test: (name: string, body: (context?: unknown) => Promise<void>, timeoutMs?: number) =>
+    test(name, context => inTurn(() => body(context)), timeoutMs),
 }
 
 let running = 0
@@ -73,5 +74,10 @@ describe('a server that is killed and emptied', () => {
     },
     wipe: async (): Promise<void> => void (await server.ask('flushall')),
   }
-  describeStore('redis, killed and emptied', async storage => redisStore(server.url, { namespace: storage }), runner, hooks)
+  describeStore(
+    'redis, killed and emptied',
+    async storage => redisStore(server.url, { namespace: storage }),
+    runner,
+    hooks,
+  )
 })

@@ -33,7 +33,19 @@ function id(): string {
 }
 
 function request(key: string, more: Partial<TicketRequest> = {}): TicketRequest {
-  return { key, id: id(), holder: 'test', mode: 'exclusive', limit: null, ttlMs: 10_000, waiterTtlMs: 5_000, queue: true, tokens: 1, meta: {}, ...more }
+  return {
+    key,
+    id: id(),
+    holder: 'test',
+    mode: 'exclusive',
+    limit: null,
+    ttlMs: 10_000,
+    waiterTtlMs: 5_000,
+    queue: true,
+    tokens: 1,
+    meta: {},
+    ...more,
+  }
 }
 
 function tokenOf(entry: Entry): number {
@@ -48,7 +60,13 @@ interface Heard extends StoreListener {
 function ear(): Heard {
   const held: number[] = []
   let gaps = 0
-  return { held, gaps: () => gaps, holds: (_key, tokens) => void held.push(...tokens), revoked() {}, gap: () => void (gaps += 1) }
+  return {
+    held,
+    gaps: () => gaps,
+    holds: (_key, tokens) => void held.push(...tokens),
+    revoked() {},
+    gap: () => void (gaps += 1),
+  }
 }
 
 async function failureOf(promise: Promise<unknown>): Promise<unknown> {
@@ -89,7 +107,9 @@ describe('a server of its own', () => {
     const first = request('a')
     const old = tokenOf(await store.enter(first, IO))
     await server.ask('flushall')
-    expect(await store.renew([{ key: 'a', id: first.id, ttlMs: 10_000 }], IO)).toMatchObject([{ status: 'lost', reason: 'gone' }])
+    expect(await store.renew([{ key: 'a', id: first.id, ttlMs: 10_000 }], IO)).toMatchObject([
+      { status: 'lost', reason: 'gone' },
+    ])
     expect(tokenOf(await store.enter(request('a'), IO))).toBeGreaterThan(old)
   })
 
@@ -269,7 +289,9 @@ describe('a server of its own', () => {
       const first = request('a')
       await store.enter(first, IO)
       const next = tokenOf(await (pushes === 1 ? other : store).enter(request('a'), IO))
-      await Promise.all(Array.from({ length: 64 }, () => Promise.all([store.enter(request('a'), IO), other.enter(request('a'), IO)])))
+      await Promise.all(
+        Array.from({ length: 64 }, () => Promise.all([store.enter(request('a'), IO), other.enter(request('a'), IO)])),
+      )
       await server.ask('config', 'resetstat')
       await store.leave({ key: 'a', id: first.id, keepMs: 0, forbidMs: 0 }, IO)
       const stats = String(await server.ask('info', 'commandstats'))
@@ -304,7 +326,9 @@ describe('a server of its own', () => {
     await store.enter(living, IO)
     await sleep(150)
     await store.leave({ key: 'a', id: first.id, keepMs: 0, forbidMs: 0 }, IO)
-    expect(await store.renew([{ key: 'a', id: living.id, ttlMs: 10_000 }], IO)).toMatchObject([{ status: 'held', waiters: 0 }])
+    expect(await store.renew([{ key: 'a', id: living.id, ttlMs: 10_000 }], IO)).toMatchObject([
+      { status: 'held', waiters: 0 },
+    ])
   })
 })
 
@@ -327,7 +351,9 @@ describe('a server that refuses', () => {
   test('a server that is not there is told at once, and nothing was carried out', async () => {
     const port = await freePort()
     for (const name of PACKAGES) {
-      const error = await unavailable(closing(redisStore(`redis://127.0.0.1:${port}`, { package: name })).enter(request('a'), IO))
+      const error = await unavailable(
+        closing(redisStore(`redis://127.0.0.1:${port}`, { package: name })).enter(request('a'), IO),
+      )
       expect(error.ambiguous, name).toBe(false)
       expect(error.message, name).toContain(`127.0.0.1:${port}`)
     }
@@ -342,7 +368,11 @@ describe('a server that refuses', () => {
     for (const name of PACKAGES) {
       const startedAt = performance.now()
       expect(
-        (await unavailable(closing(redisStore(`redis://127.0.0.1:${port}`, { package: name })).enter(request('a'), { timeoutMs: 300 }))).ambiguous,
+        (
+          await unavailable(
+            closing(redisStore(`redis://127.0.0.1:${port}`, { package: name })).enter(request('a'), { timeoutMs: 300 }),
+          )
+        ).ambiguous,
         name,
       ).toBe(false)
       expect(performance.now() - startedAt).toBeLessThan(3_000)
@@ -377,26 +407,43 @@ describeWithStore('pair', 'a replica', () => {
 
 describe('Sentinel', () => {
   for (const name of PACKAGES) {
-    test(`when the primary dies the replica is found, tokens grow, and pushes come again (${name})`, { timeout: 60_000 }, async () => {
-      const primary = closing(await redisServer())
-      const replica = closing(await redisServer('--replicaof', `127.0.0.1 ${primary.port}`, '--repl-diskless-sync-delay', '0'))
-      const sentinel = closing(await redisSentinel(primary))
-      await vi.waitFor(async () => expect(String(await replica.ask('info', 'replication'))).toContain('master_link_status:up'), { timeout: 20_000 })
-      await vi.waitFor(async () => expect(await sentinel.ask('sentinel', 'replicas', 'mymaster')).toHaveLength(1), { timeout: 20_000 })
-      const store = closing(redisStore(`redis+sentinel://127.0.0.1:${sentinel.port}/mymaster`, { package: name }))
-      const heard = ear()
-      await store.listen?.(heard)
-      const old = tokenOf(await store.enter(request('a', { ttlMs: 500 }), IO))
-      await primary.kill()
-      const first = request('a', { ttlMs: 60_000 })
-      const token = await vi.waitFor(async () => tokenOf(await store.enter(first, { timeoutMs: 1_000 })), { timeout: 30_000, interval: 200 })
-      expect(token).toBeGreaterThan(old)
-      await until(() => heard.gaps() > 0)
-      await vi.waitFor(async () => expect(await store.enter(first, IO)).toMatchObject({ status: 'holds' }), { timeout: 10_000, interval: 100 })
-      const next = tokenOf(await store.enter(request('a'), IO))
-      await store.leave({ key: 'a', id: first.id, keepMs: 0, forbidMs: 0 }, IO)
-      await until(() => heard.held.includes(next))
-    })
+    test(
+      `when the primary dies the replica is found, tokens grow, and pushes come again (${name})`,
+      { timeout: 60_000 },
+      async () => {
+        const primary = closing(await redisServer())
+        const replica = closing(
+          await redisServer('--replicaof', `127.0.0.1 ${primary.port}`, '--repl-diskless-sync-delay', '0'),
+        )
+        const sentinel = closing(await redisSentinel(primary))
+        await vi.waitFor(
+          async () => expect(String(await replica.ask('info', 'replication'))).toContain('master_link_status:up'),
+          { timeout: 20_000 },
+        )
+        await vi.waitFor(async () => expect(await sentinel.ask('sentinel', 'replicas', 'mymaster')).toHaveLength(1), {
+          timeout: 20_000,
+        })
+        const store = closing(redisStore(`redis+sentinel://127.0.0.1:${sentinel.port}/mymaster`, { package: name }))
+        const heard = ear()
+        await store.listen?.(heard)
+        const old = tokenOf(await store.enter(request('a', { ttlMs: 500 }), IO))
+        await primary.kill()
+        const first = request('a', { ttlMs: 60_000 })
+        const token = await vi.waitFor(async () => tokenOf(await store.enter(first, { timeoutMs: 1_000 })), {
+          timeout: 30_000,
+          interval: 200,
+        })
+        expect(token).toBeGreaterThan(old)
+        await until(() => heard.gaps() > 0)
+        await vi.waitFor(async () => expect(await store.enter(first, IO)).toMatchObject({ status: 'holds' }), {
+          timeout: 10_000,
+          interval: 100,
+        })
+        const next = tokenOf(await store.enter(request('a'), IO))
+        await store.leave({ key: 'a', id: first.id, keepMs: 0, forbidMs: 0 }, IO)
+        await until(() => heard.held.includes(next))
+      },
+    )
   }
 })
 
@@ -414,7 +461,9 @@ describe('a process that does not close its store', () => {
   for (const store of ['redis', 'cluster', 'sentinel']) {
     describeWithStore(store, `on ${store}`, url => {
       test.each(PACKAGES)('ends all the same (%s)', async name => {
-        const child = spawn(process.execPath, ['--input-type=module', '-e', program, url, name], { stdio: ['ignore', 'pipe', 'inherit'] })
+        const child = spawn(process.execPath, ['--input-type=module', '-e', program, url, name], {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        })
         const said: string[] = []
         child.stdout.on('data', text => said.push(String(text)))
         const timer = setTimeout(() => child.kill('SIGKILL'), 15_000)
@@ -461,20 +510,30 @@ test('the user of the documentation may do all that holdfast does, and nothing e
   await server.ask('acl', 'setuser', ...rule.split(' ').slice(1))
   for (const name of PACKAGES) {
     for (const protocol of [2, 3] as const) {
-      const store = closing(redisStore(`redis://holdfast:${password}@127.0.0.1:${server.port}`, { package: name, protocol }))
+      const store = closing(
+        redisStore(`redis://holdfast:${password}@127.0.0.1:${server.port}`, { package: name, protocol }),
+      )
       const heard = ear()
       await store.listen?.(heard)
       const [first, next] = [request(`${name}:${protocol}`), request(`${name}:${protocol}`)]
       await store.enter(first, IO)
       const token = tokenOf(await store.enter(next, IO))
-      expect(await store.renew([{ key: first.key, id: first.id, ttlMs: 10_000 }], IO)).toMatchObject([{ status: 'held' }])
+      expect(await store.renew([{ key: first.key, id: first.id, ttlMs: 10_000 }], IO)).toMatchObject([
+        { status: 'held' },
+      ])
       const listed: string[] = []
       for await (const lock of store.list(first.key, IO)) listed.push(lock.key)
       expect(listed).toEqual([first.key])
       await store.leave({ key: first.key, id: first.id, keepMs: 0, forbidMs: 1_000 }, IO)
       await until(() => heard.held.includes(token))
       expect(await store.revoke(first.key, { tickets: 'all', reason: 'test', now: true }, IO)).toBe(1)
-      const elsewhere = closing(redisStore(`redis://holdfast:${password}@127.0.0.1:${server.port}`, { package: name, protocol, prefix: 'other' }))
+      const elsewhere = closing(
+        redisStore(`redis://holdfast:${password}@127.0.0.1:${server.port}`, {
+          package: name,
+          protocol,
+          prefix: 'other',
+        }),
+      )
       expect(await failureOf(elsewhere.enter(request('a'), IO))).toBeInstanceOf(ConfigurationError)
     }
   }

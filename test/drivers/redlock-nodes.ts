@@ -1,4 +1,7 @@
-/** Servers for a redlock of a test's own: real ones, each behind a proxy, so that every fault can be made on one node alone. */
+/**
+ * Servers for a redlock of a test's own: real ones, each behind a proxy, so that every fault can be made on one node
+ * alone.
+ */
 import type { TestContext } from 'vitest'
 import { redlockStore } from '../../src/drivers/redlock.ts'
 import type { RedlockStoreOptions } from '../../src/drivers/redlock.ts'
@@ -29,7 +32,10 @@ export function skipWithoutRedis(context: TestContext): void {
 }
 
 /** `durable` (the default): nodes that have a vote from their start, since they keep what they confirmed. */
-export async function startNodes(count: number, options: { readonly durable?: boolean; readonly stepClock?: boolean } = {}): Promise<TestNodes> {
+export async function startNodes(
+  count: number,
+  options: { readonly durable?: boolean; readonly stepClock?: boolean } = {},
+): Promise<TestNodes> {
   const kind = options.durable === false ? REDIS : REDIS_DURABLE
   const nodes = await Promise.all(
     Array.from({ length: count }, async (_, index) => {
@@ -39,7 +45,10 @@ export async function startNodes(count: number, options: { readonly durable?: bo
   )
   const stores: Store[] = []
   const open = (ports: readonly number[], storeOptions: RedlockStoreOptions): Store => {
-    const store = redlockStore(`redlock://${ports.map(port => `127.0.0.1:${port}`).join(',')}`, { clockErrorMs: 5, ...storeOptions })
+    const store = redlockStore(`redlock://${ports.map(port => `127.0.0.1:${port}`).join(',')}`, {
+      clockErrorMs: 5,
+      ...storeOptions,
+    })
     stores.push(store)
     return store
   }

@@ -30,7 +30,11 @@ for (const down of [0, 2]) {
 
     describeStore(
       title,
-      async storage => redlockStore(`redlock://${servers.map(({ port }) => `127.0.0.1:${port}`).join(',')}`, { ...OPTIONS, namespace: storage }),
+      async storage =>
+        redlockStore(`redlock://${servers.map(({ port }) => `127.0.0.1:${port}`).join(',')}`, {
+          ...OPTIONS,
+          namespace: storage,
+        }),
       { describe, test, beforeAll, afterAll },
       {
         restart: async () => {

@@ -1,6 +1,6 @@
 /**
- * The table of faults in docs/drivers/redlock.md, row by row: may a second grant happen, when does the signal abort, does
- * the token grow, is the loser fenced (its token is the smaller one, so that a fenced resource refuses it).
+ * The table of faults in docs/drivers/redlock.md, row by row: may a second grant happen, when does the signal abort,
+ * does the token grow, is the loser fenced (its token is the smaller one, so that a fenced resource refuses it).
  */
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -66,7 +66,11 @@ describe('faults of a redlock', () => {
   }
 
   /** A holds through the proxies; B comes directly. */
-  async function scene(nodes: TestNodes, ttl: number, options: RedlockStoreOptions = {}): Promise<{ lease: Lease; other: Locks; grantedAt: number }> {
+  async function scene(
+    nodes: TestNodes,
+    ttl: number,
+    options: RedlockStoreOptions = {},
+  ): Promise<{ lease: Lease; other: Locks; grantedAt: number }> {
     const other = locksOn(nodes.directly({ nodeTimeout: 300, ...options }), ttl)
     await other.inspect(KEY)
     const lease = await locksOn(nodes.store({ nodeTimeout: 300, ...options }), ttl).acquire(KEY)
@@ -76,7 +80,8 @@ describe('faults of a redlock', () => {
   /** A majority is enough for a lease: the last node may have no vote yet, and gets its part at a renewal. */
   async function onEveryNode(nodes: TestNodes, lease: Lease): Promise<void> {
     for (const node of nodes.nodes) {
-      while ((await tell(node, `HSTRLEN holdfast:redlock:0::${KEY} token`)) !== `:${String(lease.token).length}`) await wait(20)
+      while ((await tell(node, `HSTRLEN holdfast:redlock:0::${KEY} token`)) !== `:${String(lease.token).length}`)
+        await wait(20)
     }
   }
 
@@ -173,7 +178,9 @@ describe('faults of a redlock', () => {
   test('a failover inside a node of a bare majority: a second grant, its token is greater, the signal aborts in time', async () => {
     const nodes = await three()
     const [first, second, last] = nodes.nodes
-    const replica = await startServer(REDIS_DURABLE, { args: ['--replicaof', '127.0.0.1', String(second?.server.port ?? 0)] })
+    const replica = await startServer(REDIS_DURABLE, {
+      args: ['--replicaof', '127.0.0.1', String(second?.server.port ?? 0)],
+    })
     closing.push(() => replica.close())
     await replica.pause()
     const { lease } = await bareMajority(nodes, 900)
@@ -184,7 +191,9 @@ describe('faults of a redlock', () => {
     const client = await talk(replica.port)
     expect(await client.ask('REPLICAOF NO ONE')).toBe('+OK')
     client.end()
-    const store = redlockStore([first, { server: replica }, last].map(node => `redis://127.0.0.1:${node?.server.port ?? 0}`))
+    const store = redlockStore(
+      [first, { server: replica }, last].map(node => `redis://127.0.0.1:${node?.server.port ?? 0}`),
+    )
     closing.push(() => store.close())
     const next = await locksOn(store, 900).tryAcquire(KEY)
     expect(lease.state).not.toBe('lost')

@@ -1,4 +1,7 @@
-/** What a redlock does when nodes are down, hung, slow or new, and when many want the same lock. Real servers throughout. */
+/**
+ * What a redlock does when nodes are down, hung, slow or new, and when many want the same lock. Real servers
+ * throughout.
+ */
 import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { sleep, systemClock } from '../../src/core/clock.ts'
@@ -17,7 +20,19 @@ const now = (): number => systemClock.now()
 const wait = (ms: number): Promise<void> => sleep(systemClock, ms)
 
 function request(id: string, wish: Partial<TicketRequest> = {}): TicketRequest {
-  return { key: KEY, id, holder: id, mode: 'exclusive', limit: null, ttlMs: 10_000, waiterTtlMs: 5_000, queue: true, tokens: 1, meta: {}, ...wish }
+  return {
+    key: KEY,
+    id,
+    holder: id,
+    mode: 'exclusive',
+    limit: null,
+    ttlMs: 10_000,
+    waiterTtlMs: 5_000,
+    queue: true,
+    tokens: 1,
+    meta: {},
+    ...wish,
+  }
 }
 
 function tokenOf(entry: Entry): number {
@@ -63,7 +78,10 @@ describe('redlock', () => {
       const startedAt = now()
       const failure = await locks.acquire(KEY).catch((error: unknown) => error)
       expect(failure).toBeInstanceOf(StoreUnavailableError)
-      expect(failure).toHaveProperty('message', expect.stringContaining(`${count - down} of ${count} nodes can vote, ${Math.floor(count / 2) + 1} are needed`))
+      expect(failure).toHaveProperty(
+        'message',
+        expect.stringContaining(`${count - down} of ${count} nodes can vote, ${Math.floor(count / 2) + 1} are needed`),
+      )
       expect(now() - startedAt).toBeLessThan(5_000)
       await expect(locks.tryAcquire(KEY)).rejects.toThrow(StoreUnavailableError)
       await locks.close()
@@ -136,7 +154,9 @@ describe('redlock', () => {
     const store = three.store({ maxTtl: maxTtlMs, nodeTimeout: 300 })
     const other = three.directly({ maxTtl: maxTtlMs, nodeTimeout: 300 })
     // So have they all, right after their start.
-    await expect(store.enter(request('early', { ttlMs: maxTtlMs }), IO)).rejects.toThrow(/0 of 3 nodes can vote.*started .* s ago and may have forgotten/)
+    await expect(store.enter(request('early', { ttlMs: maxTtlMs }), IO)).rejects.toThrow(
+      /0 of 3 nodes can vote.*started .* s ago and may have forgotten/,
+    )
     await comesToHold(store, request('first', { ttlMs: 200 }))
     await wait(300)
 
@@ -148,7 +168,10 @@ describe('redlock', () => {
     await second?.server.restart({ empty: true })
     const restartedAt = now()
     // The first node has the ticket, the second has lost it, the third never had it.
-    await expect(other.enter(request('B', { ttlMs: maxTtlMs, queue: false }), IO)).resolves.not.toHaveProperty('status', 'holds')
+    await expect(other.enter(request('B', { ttlMs: maxTtlMs, queue: false }), IO)).resolves.not.toHaveProperty(
+      'status',
+      'holds',
+    )
     const next = await comesToHold(other, request('C', { ttlMs: maxTtlMs }))
     expect(now() - restartedAt).toBeGreaterThanOrEqual(Math.min(maxTtlMs, maxTtlMs - (restartedAt - sentAt)))
     expect(now() - sentAt).toBeGreaterThanOrEqual(maxTtlMs * 0.99 - 7)
@@ -207,7 +230,9 @@ describe('redlock', () => {
     for (const count of [3, 4]) {
       const nodes = await nodesOf(count)
       for (const { proxy } of nodes.nodes) proxy.set({ both: { jitterMs: 4 } })
-      const contenders = Array.from({ length: 4 }, () => createLocks(nodes.store(), { ttl: '5s', fair: 'strict', wait: '60s' }))
+      const contenders = Array.from({ length: 4 }, () =>
+        createLocks(nodes.store(), { ttl: '5s', fair: 'strict', wait: '60s' }),
+      )
       const tokens: number[] = []
       let inside = 0
       let overlaps = 0
@@ -240,11 +265,14 @@ describe('redlock', () => {
     const rounds = 25
     for (let round = 0; round < rounds; round += 1) {
       const ids = stores.map(() => systemClock.id())
-      const entries = await Promise.all(stores.map((store, index) => store.enter(request(ids[index] ?? '', { queue: false }), IO)))
+      const entries = await Promise.all(
+        stores.map((store, index) => store.enter(request(ids[index] ?? '', { queue: false }), IO)),
+      )
       const holders = entries.flatMap((entry, index) => (entry.status === 'holds' ? index : []))
       expect(holders.length).toBeLessThanOrEqual(1)
       won += holders.length
-      for (const index of holders) await stores[index]?.leave({ key: KEY, id: ids[index] ?? '', keepMs: 0, forbidMs: 0 }, IO)
+      for (const index of holders)
+        await stores[index]?.leave({ key: KEY, id: ids[index] ?? '', keepMs: 0, forbidMs: 0 }, IO)
     }
     expect(won).toBeGreaterThanOrEqual(rounds - 2)
     await comesToHold(five.directly(), request('last'))
@@ -264,7 +292,8 @@ describe('redlock', () => {
       }
       await node?.server.restart({ empty: round % 2 === 1 })
     }
-    for (const [index, token] of tokens.slice(1).entries()) expect(token).toBeGreaterThanOrEqual((tokens[index] ?? 0) + 32)
+    for (const [index, token] of tokens.slice(1).entries())
+      expect(token).toBeGreaterThanOrEqual((tokens[index] ?? 0) + 32)
   }, 60_000)
 
   test('a request that a node carries out long after its caller gave up takes no lock', async () => {
@@ -273,7 +302,9 @@ describe('redlock', () => {
     await store.inspect(KEY, IO)
     for (const { server } of three.nodes) await server.pause()
     await expect(store.enter(request('A'), IO)).rejects.toThrow(StoreUnavailableError)
-    await expect(store.leave({ key: KEY, id: 'A', keepMs: 0, forbidMs: 60_000 }, IO)).rejects.toThrow(StoreUnavailableError)
+    await expect(store.leave({ key: KEY, id: 'A', keepMs: 0, forbidMs: 60_000 }, IO)).rejects.toThrow(
+      StoreUnavailableError,
+    )
     // Long enough for the connections to be given up: what follows comes on new ones, maybe before the old requests.
     await expect(store.inspect(KEY, IO)).rejects.toThrow(StoreUnavailableError)
     await wait(1_200)
@@ -313,7 +344,10 @@ describe('redlock', () => {
     const latest = tokenOf(await store.enter(request('A'), IO))
     expect(latest).toBeGreaterThan(earlier)
     const other = three.directly()
-    expect(await other.enter(request('B'), IO)).toMatchObject({ status: 'refused', holders: [{ holder: 'A', token: latest }] })
+    expect(await other.enter(request('B'), IO)).toMatchObject({
+      status: 'refused',
+      holders: [{ holder: 'A', token: latest }],
+    })
     expect(await other.inspect(KEY, IO)).toMatchObject({ token: latest })
     expect(await other.revoke(KEY, { tickets: latest, reason: 'by an operator', now: true }, IO)).toBe(1)
   })
@@ -329,7 +363,8 @@ describe('redlock', () => {
     const other = three.directly()
     const token = tokenOf(await other.enter(request('B'), IO))
     await away?.server.kill()
-    for (let round = 0; round < 20; round += 1) expect(await other.inspect(KEY, IO)).toMatchObject({ token, holders: [{ holder: 'B' }] })
+    for (let round = 0; round < 20; round += 1)
+      expect(await other.inspect(KEY, IO)).toMatchObject({ token, holders: [{ holder: 'B' }] })
   })
 
   test('a node that has not heard of the grant yet does not shorten what people are told is left, only when to come again', async () => {
@@ -337,11 +372,16 @@ describe('redlock', () => {
     const [late, , away] = three.nodes
     await three.directly().enter(request('A', { ttlMs: 50_000 }), IO)
     const client = await talk(late?.server.port ?? 0)
-    expect(await client.ask(`HSET holdfast:redlock:0::${KEY} token 0 expires ${Date.now() + 2_000} life 2000`)).toBe(':0')
+    expect(await client.ask(`HSET holdfast:redlock:0::${KEY} token 0 expires ${Date.now() + 2_000} life 2000`)).toBe(
+      ':0',
+    )
     client.end()
     await away?.server.kill()
     const entry = await three.directly().enter(request('B'), IO)
-    expect(entry).toMatchObject({ status: 'refused', holders: [{ holder: 'A', leftMs: expect.toSatisfy(leftMs => leftMs > 10_000) }] })
+    expect(entry).toMatchObject({
+      status: 'refused',
+      holders: [{ holder: 'A', leftMs: expect.toSatisfy(leftMs => leftMs > 10_000) }],
+    })
     expect('retryMs' in entry && entry.retryMs <= 2_000).toBe(true)
   })
 
@@ -370,7 +410,10 @@ describe('redlock', () => {
 
   test('a user who may do what the page says, and no more, can do all of it', async () => {
     const three = await nodesOf(3)
-    const allowed = /A user with the commands\n([A-Z, ]+), and CONFIG GET/.exec(readFileSync('docs/drivers/redlock.md', 'utf8'))?.[1] ?? ''
+    const allowed =
+      /A user with the commands\n([A-Z, ]+), and CONFIG GET/.exec(
+        readFileSync('docs/drivers/redlock.md', 'utf8'),
+      )?.[1] ?? ''
     const commands = allowed.split(', ').map(name => `+${name.toLowerCase()}`)
     expect(commands.length).toBeGreaterThan(5)
     for (const { server } of three.nodes) {
@@ -379,7 +422,9 @@ describe('redlock', () => {
       expect(await client.ask(`ACL SETUSER keeper ${rules}`)).toBe('+OK')
       client.end()
     }
-    const store = redlockStore(`redlock://keeper:secret@${three.nodes.map(({ server }) => `127.0.0.1:${server.port}`).join(',')}`)
+    const store = redlockStore(
+      `redlock://keeper:secret@${three.nodes.map(({ server }) => `127.0.0.1:${server.port}`).join(',')}`,
+    )
     tokenOf(await store.enter(request('A', { tokens: 32, meta: { why: 'test' } }), IO))
     expect((await store.enter(request('B', { queue: false }), IO)).status).toBe('refused')
     expect((await store.renew([{ key: KEY, id: 'A', ttlMs: 5_000 }], IO))[0]?.status).toBe('held')
@@ -389,7 +434,9 @@ describe('redlock', () => {
     expect(await store.revoke(KEY, { tickets: 'holders', reason: 'test', now: false }, IO)).toBe(1)
     expect((await store.leave({ key: KEY, id: 'A', keepMs: 0, forbidMs: 0 }, IO)).was).toBe('held')
     await store.close()
-    const stranger = redlockStore(`redlock://keeper:wrong@${three.nodes.map(({ server }) => `127.0.0.1:${server.port}`).join(',')}`)
+    const stranger = redlockStore(
+      `redlock://keeper:wrong@${three.nodes.map(({ server }) => `127.0.0.1:${server.port}`).join(',')}`,
+    )
     await expect(stranger.enter(request('C'), IO)).rejects.toThrow(ConfigurationError)
     await expect(stranger.enter(request('C'), IO)).rejects.not.toThrow('wrong')
     await stranger.close()
@@ -407,11 +454,14 @@ describe('redlock', () => {
 })
 
 test('addresses and options that make no sense are refused with the form that does', () => {
-  for (const address of ['redlock://', 'redlock:', 'redis://a:1,b:2', 'redlock://a:1,b:2/x']) expect(() => redlockStore(address)).toThrow(ConfigurationError)
+  for (const address of ['redlock://', 'redlock:', 'redis://a:1,b:2', 'redlock://a:1,b:2/x'])
+    expect(() => redlockStore(address)).toThrow(ConfigurationError)
   expect(() => redlockStore([])).toThrow('A redlock needs nodes')
   expect(() => redlockStore('redlock://a:1,b:2,a:1')).toThrow('named twice')
   expect(() => redlockStore(['redis+sentinel://a:1/x', 'redis://b:1'])).toThrow('A node of a redlock is one server')
-  expect(() => redlockStore('redlock://user:secret@')).toThrow(expect.objectContaining({ message: expect.not.stringContaining('secret') }))
+  expect(() => redlockStore('redlock://user:secret@')).toThrow(
+    expect.objectContaining({ message: expect.not.stringContaining('secret') }),
+  )
   expect(() => redlockStore('redlock://a:1', { maxTtl: 0 })).toThrow('maxTtl')
   expect(() => redlockStore('redlock://a:1', { clockErrorMs: -1 })).toThrow('clockErrorMs')
 })

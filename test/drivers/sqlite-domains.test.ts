@@ -1,6 +1,6 @@
 /**
- * One file, several clocks: before and after a reboot, or containers with time namespaces. Each store here has a clock and a
- * domain of its own; `pass` lets the same time go by on all of them.
+ * One file, several clocks: before and after a reboot, or containers with time namespaces. Each store here has a clock
+ * and a domain of its own; `pass` lets the same time go by on all of them.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -33,9 +33,22 @@ function inDomain(file: string, domain: string, zero: number): Store {
 }
 
 function ask(id: string, changes: Partial<TicketRequest> = {}): TicketRequest {
-  return { key: 'report', id, holder: id, mode: 'exclusive', limit: null, ttlMs: 10_000, waiterTtlMs: 10_000, queue: false, tokens: 1, meta: {}, ...changes }
+  return {
+    key: 'report',
+    id,
+    holder: id,
+    mode: 'exclusive',
+    limit: null,
+    ttlMs: 10_000,
+    waiterTtlMs: 10_000,
+    queue: false,
+    tokens: 1,
+    meta: {},
+    ...changes,
+  }
 }
-const renew = async (store: Store, id: string): Promise<string> => (await store.renew([{ key: 'report', id, ttlMs: 10_000 }], io))[0]?.status ?? 'none'
+const renew = async (store: Store, id: string): Promise<string> =>
+  (await store.renew([{ key: 'report', id, ttlMs: 10_000 }], io))[0]?.status ?? 'none'
 const status = async (entry: Promise<Entry>): Promise<string> => (await entry).status
 
 /** Far ahead, behind, and nearly equal: what a reboot or a namespace makes of a monotonic clock. */
@@ -45,17 +58,20 @@ const zeros = [
   ['nearly equal', 3_000],
 ] as const
 
-test.each(zeros)('a dead ticket of another domain lives one full ttl from when it is first seen (clock %s)', async (_how, zero) => {
-  const file = newFile()
-  expect(await status(inDomain(file, 'before', 1_000_000).enter(ask('dead'), io))).toBe('holds')
-  pass(60_000)
-  const after = inDomain(file, 'after', 1_000_000 + zero)
-  expect(await after.enter(ask('b'), io)).toMatchObject({ status: 'refused', retryMs: 10_000 })
-  pass(9_999)
-  expect(await status(after.enter(ask('c'), io))).toBe('refused')
-  pass(1)
-  expect(await status(after.enter(ask('d'), io))).toBe('holds')
-})
+test.each(zeros)(
+  'a dead ticket of another domain lives one full ttl from when it is first seen (clock %s)',
+  async (_how, zero) => {
+    const file = newFile()
+    expect(await status(inDomain(file, 'before', 1_000_000).enter(ask('dead'), io))).toBe('holds')
+    pass(60_000)
+    const after = inDomain(file, 'after', 1_000_000 + zero)
+    expect(await after.enter(ask('b'), io)).toMatchObject({ status: 'refused', retryMs: 10_000 })
+    pass(9_999)
+    expect(await status(after.enter(ask('c'), io))).toBe('refused')
+    pass(1)
+    expect(await status(after.enter(ask('d'), io))).toBe('holds')
+  },
+)
 
 test.each(zeros)('a live ticket of another domain never dies while it is renewed (clock %s)', async (_how, zero) => {
   const file = newFile()
@@ -126,7 +142,10 @@ test('a kept ticket and a forbidden id of another domain keep their time', async
   await a.enter(ask('kept'), io)
   await a.leave({ key: 'report', id: 'kept', keepMs: 20_000, forbidMs: 0 }, io)
   await a.leave({ key: 'other', id: 'ghost', keepMs: 0, forbidMs: 20_000 }, io)
-  const blocked = async (): Promise<string[]> => [await status(b.enter(ask('late'), io)), await status(b.enter(ask('ghost', { key: 'other' }), io))]
+  const blocked = async (): Promise<string[]> => [
+    await status(b.enter(ask('late'), io)),
+    await status(b.enter(ask('ghost', { key: 'other' }), io)),
+  ]
   expect(await blocked()).toEqual(['refused', 'forbidden'])
   pass(19_999)
   expect(await blocked()).toEqual(['refused', 'forbidden'])

@@ -19,7 +19,19 @@ const io = { timeoutMs: 5_000 }
 afterAll(() => rmSync(directory, { recursive: true }))
 
 function ask(id: string, changes: Partial<TicketRequest> = {}): TicketRequest {
-  return { key: 'report', id, holder: id, mode: 'exclusive', limit: null, ttlMs: 15_000, waiterTtlMs: 5_000, queue: true, tokens: 32, meta: {}, ...changes }
+  return {
+    key: 'report',
+    id,
+    holder: id,
+    mode: 'exclusive',
+    limit: null,
+    ttlMs: 15_000,
+    waiterTtlMs: 5_000,
+    queue: true,
+    tokens: 32,
+    meta: {},
+    ...changes,
+  }
 }
 
 async function listed(store: Store, prefix = ''): Promise<LockView[]> {
@@ -29,9 +41,11 @@ async function listed(store: Store, prefix = ''): Promise<LockView[]> {
 }
 
 const until = async (done: () => boolean): Promise<void> => {
-  for (const end = Date.now() + 10_000; !done() && Date.now() < end;) await new Promise(resolve => setTimeout(resolve, 2))
+  for (const end = Date.now() + 10_000; !done() && Date.now() < end;)
+    await new Promise(resolve => setTimeout(resolve, 2))
 }
-const openFiles = (file: string): string[] => readdirSync('/proc/self/fd').flatMap(fd => linkOf(`/proc/self/fd/${fd}`).filter(path => path.startsWith(file)))
+const openFiles = (file: string): string[] =>
+  readdirSync('/proc/self/fd').flatMap(fd => linkOf(`/proc/self/fd/${fd}`).filter(path => path.startsWith(file)))
 /** The engine for Node 20 lets go of a closed file when its statements are collected. */
 async function expectClosed(file: string): Promise<void> {
   setFlagsFromString('--expose-gc')
@@ -50,7 +64,11 @@ function linkOf(path: string): string[] {
   }
 }
 
-function watch(store: Store): { readonly holds: [string, readonly number[]][]; readonly revoked: [string, number, string][]; start(): Promise<void> } {
+function watch(store: Store): {
+  readonly holds: [string, readonly number[]][]
+  readonly revoked: [string, number, string][]
+  start(): Promise<void>
+} {
   const holds: [string, readonly number[]][] = []
   const revoked: [string, number, string][] = []
   const listener = {
@@ -128,18 +146,25 @@ test('no two keys meet, however odd, and each comes back byte for byte', async (
     'ü'.repeat(512),
     'k'.repeat(1_024),
   ]
-  for (const key of keys) expect(await store.enter(ask(`id of ${key}`, { key }), io), key).toMatchObject({ status: 'holds' })
-  expect((await listed(store)).map(lock => lock.key)).toEqual(keys.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))))
-  for (const key of keys) expect(await store.inspect(key, io), key).toMatchObject({ key, holders: [{ holder: `id of ${key}` }] })
+  for (const key of keys)
+    expect(await store.enter(ask(`id of ${key}`, { key }), io), key).toMatchObject({ status: 'holds' })
+  expect((await listed(store)).map(lock => lock.key)).toEqual(
+    keys.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
+  )
+  for (const key of keys)
+    expect(await store.inspect(key, io), key).toMatchObject({ key, holders: [{ holder: `id of ${key}` }] })
   await store.close()
 })
 
 test('a prefix is taken literally, over more than one page', async () => {
   const store = sqliteStore(newFile(), { namespace: 'shop' })
-  for (let index = 0; index < 230; index += 1) await store.enter(ask(`t${index}`, { key: `a%${String(index).padStart(3, '0')}` }), io)
+  for (let index = 0; index < 230; index += 1)
+    await store.enter(ask(`t${index}`, { key: `a%${String(index).padStart(3, '0')}` }), io)
   for (const key of ['a', 'a_', 'ab', 'a&', 'b', 'aé', 'a\u{10ffff}']) await store.enter(ask(key, { key }), io)
   const found = await listed(store, 'a%')
-  expect(found.map(lock => lock.key)).toEqual(Array.from({ length: 230 }, (_, index) => `a%${String(index).padStart(3, '0')}`))
+  expect(found.map(lock => lock.key)).toEqual(
+    Array.from({ length: 230 }, (_, index) => `a%${String(index).padStart(3, '0')}`),
+  )
   expect((await listed(store, 'a_')).map(lock => lock.key)).toEqual(['a_'])
   expect(await listed(store, 'c')).toEqual([])
   expect(await listed(sqliteStore(newFile(), { namespace: 'sho' }), 'p')).toEqual([])
@@ -148,7 +173,11 @@ test('a prefix is taken literally, over more than one page', async () => {
 
 test('a namespace and a key do not run into each other', async () => {
   const file = newFile()
-  const [a, ab, none] = [sqliteStore(file, { namespace: 'a' }), sqliteStore(file, { namespace: 'ab' }), sqliteStore(file)]
+  const [a, ab, none] = [
+    sqliteStore(file, { namespace: 'a' }),
+    sqliteStore(file, { namespace: 'ab' }),
+    sqliteStore(file),
+  ]
   expect(await a.enter(ask('1', { key: 'bc' }), io)).toMatchObject({ status: 'holds' })
   expect(await ab.enter(ask('2', { key: 'c' }), io)).toMatchObject({ status: 'holds' })
   expect(await none.enter(ask('3', { key: 'abc' }), io)).toMatchObject({ status: 'holds' })
@@ -188,7 +217,9 @@ test.each(['removed', 'replaced'])('whoever held in a file that was %s learns th
   const other = sqliteStore(file)
   if (how === 'replaced') expect(await other.enter(ask('b'), io)).toMatchObject({ status: 'holds' })
   await new Promise(resolve => setTimeout(resolve, 60))
-  expect(await store.renew([{ key: 'report', id: 'a', ttlMs: 15_000 }], io)).toMatchObject([{ status: 'lost', reason: 'gone' }])
+  expect(await store.renew([{ key: 'report', id: 'a', ttlMs: 15_000 }], io)).toMatchObject([
+    { status: 'lost', reason: 'gone' },
+  ])
   expect(await store.enter(ask('c'), io)).toMatchObject({ status: how === 'replaced' ? 'waits' : 'holds' })
   await store.close()
   await other.close()
@@ -232,10 +263,17 @@ const bad: readonly [string, () => string, RegExp][] = [
   ['a directory', () => directory, /is a directory/],
   ['in a directory that does not exist', () => join(directory, 'nowhere', 'locks.db'), /directory .* does not exist/],
   ['not a database', () => written(newFile(), 'no database at all, but text '.repeat(100)), /is not a SQLite database/],
-  ['a damaged database', () => written(newFile(), Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(8_000, 7)])), /damaged|not a SQLite database/],
+  [
+    'a damaged database',
+    () => written(newFile(), Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(8_000, 7)])),
+    /damaged|not a SQLite database/,
+  ],
   [
     'of a newer layout',
-    () => damaged(database => database.exec('CREATE TABLE holdfast_layout (version INTEGER); INSERT INTO holdfast_layout VALUES (99)')),
+    () =>
+      damaged(database =>
+        database.exec('CREATE TABLE holdfast_layout (version INTEGER); INSERT INTO holdfast_layout VALUES (99)'),
+      ),
     /newer holdfast \(layout 99/,
   ],
 ]
@@ -256,9 +294,12 @@ test.each(bad)('a file that is %s is refused by name, and left closed', async (_
   await store.close()
 })
 
-test.each(['', ':memory:', 'sqlite::memory:', 'sqlite://host/file.db'])('the address "%s" is refused at once', address => {
-  expect(() => sqliteStore(address)).toThrow(ConfigurationError)
-})
+test.each(['', ':memory:', 'sqlite::memory:', 'sqlite://host/file.db'])(
+  'the address "%s" is refused at once',
+  address => {
+    expect(() => sqliteStore(address)).toThrow(ConfigurationError)
+  },
+)
 
 test('a record that cannot be read is an error of its key alone', async () => {
   const file = newFile()
@@ -312,7 +353,9 @@ test('calls of one turn go in one transaction, in the order of asking', async ()
   const store = sqliteStore(file)
   await store.enter(ask('first'), io)
   const entries = await Promise.all(Array.from({ length: 200 }, (_, index) => store.enter(ask(`t${index}`), io)))
-  expect(entries.map(entry => ('ahead' in entry ? entry.ahead : 0))).toEqual(Array.from({ length: 200 }, (_, index) => index + 1))
+  expect(entries.map(entry => ('ahead' in entry ? entry.ahead : 0))).toEqual(
+    Array.from({ length: 200 }, (_, index) => index + 1),
+  )
   await store.close()
 })
 
@@ -367,7 +410,9 @@ test('after close nothing is open, nothing is told, and every call is refused', 
   await expect(pending).rejects.toMatchObject({ code: 'HOLDFAST_STORE_UNAVAILABLE', ambiguous: false })
   await expect(store.enter(ask('c'), io)).rejects.toBeInstanceOf(StoreUnavailableError)
   await expect(store.inspect('report', io)).rejects.toBeInstanceOf(StoreUnavailableError)
-  await expect(store.listen?.({ holds: () => undefined, revoked: () => undefined, gap: () => undefined })).rejects.toBeInstanceOf(StoreUnavailableError)
+  await expect(
+    store.listen?.({ holds: () => undefined, revoked: () => undefined, gap: () => undefined }),
+  ).rejects.toBeInstanceOf(StoreUnavailableError)
   await expectClosed(file)
 })
 

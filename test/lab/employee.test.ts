@@ -57,7 +57,14 @@ describe('the judge', () => {
 })
 
 test('counts attempts, successes, inconsistencies and errors apart, and measures only what succeeded', () => {
-  expect(tally([right, inconsistent, refused, failed])).toEqual({ attempted: 4, succeeded: 2, inconsistencies: 1, errors: 2, averageMs: 18, p99Ms: 18 })
+  expect(tally([right, inconsistent, refused, failed])).toEqual({
+    attempted: 4,
+    succeeded: 2,
+    inconsistencies: 1,
+    errors: 2,
+    averageMs: 18,
+    p99Ms: 18,
+  })
   expect(lostUpdates(round('none', [right, inconsistent], 1))).toBe(1)
 })
 
@@ -85,13 +92,18 @@ test('the report says only what was measured', () => {
   expect(version).toContain('refused 1 of 2 attempts (50 %)')
   expect(lessons(rounds, settings)).toHaveLength(2)
   expect(showComparison(rounds).join('\n')).toMatch(/none +2 +2 +1 +1 +0 +18\.0 ms/)
-  expect(showRound(round('none', [right, inconsistent], 1), settings).join('\n')).toContain('wrote version 9, but had read 7')
+  expect(showRound(round('none', [right, inconsistent], 1), settings).join('\n')).toContain(
+    'wrote version 9, but had read 7',
+  )
 })
 
 describe('options', () => {
   test('the defaults are those of the source', () => {
     const defaults = Object.fromEntries(
-      OPTIONS.filter(option => option.default !== undefined).map(option => [/^--(\w+)/.exec(option.flags)?.[1], option.default]),
+      OPTIONS.filter(option => option.default !== undefined).map(option => [
+        /^--(\w+)/.exec(option.flags)?.[1],
+        option.default,
+      ]),
     )
     expect(settingsOf(defaults)).toMatchObject({
       workers: 2,

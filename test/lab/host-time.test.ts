@@ -4,7 +4,9 @@ import { hostNow, nextTick, ticks } from '../../src/lab/host-time.ts'
 
 test('all processes of the host read one clock', () => {
   const before = hostNow()
-  const other = Number(execFileSync(process.execPath, ['-p', 'Number(process.hrtime.bigint()) / 1e6'], { encoding: 'utf8' }))
+  const other = Number(
+    execFileSync(process.execPath, ['-p', 'Number(process.hrtime.bigint()) / 1e6'], { encoding: 'utf8' }),
+  )
   expect(other).toBeGreaterThan(before)
   expect(other).toBeLessThan(hostNow())
 })

@@ -9,9 +9,15 @@ import { timelines } from '../../src/lab/lanes.ts'
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-lanes-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-function journal(holder: string, entries: readonly { readonly at: number; readonly [name: string]: unknown }[]): string {
+function journal(
+  holder: string,
+  entries: readonly { readonly at: number; readonly [name: string]: unknown }[],
+): string {
   const path = join(folder, `${holder}.journal`)
-  writeFileSync(path, entries.map(entry => `${JSON.stringify({ wall: entry.at, boot: 'b', holder, ...entry })}\n`).join(''))
+  writeFileSync(
+    path,
+    entries.map(entry => `${JSON.stringify({ wall: entry.at, boot: 'b', holder, ...entry })}\n`).join(''),
+  )
   return path
 }
 
@@ -74,7 +80,11 @@ test('a holder that was killed is drawn up to the next one, and is said never to
 })
 
 test('each key has a timeline of its own, of which the newest entries are drawn', () => {
-  const many = Array.from({ length: 10 }, (_, index) => ({ at: index, type: 'read', key: index % 2 === 0 ? 'even' : 'odd' }))
+  const many = Array.from({ length: 10 }, (_, index) => ({
+    at: index,
+    type: 'read',
+    key: index % 2 === 0 ? 'even' : 'odd',
+  }))
   const all = timelines(readJournals([journal('M', many)]).entries, 3)
   expect(all.map(({ key, left, lanes }) => ({ key, left, marks: lanes[0]?.marks.length }))).toEqual([
     { key: 'even', left: 2, marks: 3 },

@@ -4,11 +4,20 @@ import { paragraph, table } from '../../src/lab/table.ts'
 
 test('figures stand to the right, words to the left, and a missing cell is empty', () => {
   const rows = [['none', '7'], ['row-lock', '1234'], ['x']]
-  expect(table([{ title: 'way' }, { title: 'errors', figures: true }], rows, '')).toEqual(['way       errors', 'none           7', 'row-lock    1234', 'x'])
+  expect(table([{ title: 'way' }, { title: 'errors', figures: true }], rows, '')).toEqual([
+    'way       errors',
+    'none           7',
+    'row-lock    1234',
+    'x',
+  ])
 })
 
 test('a paragraph breaks at spaces only, and keeps a word that is longer than the line', () => {
-  expect(paragraph('one two  three\nunbreakable-and-long', '> ', 11)).toEqual(['> one two', '> three', '> unbreakable-and-long'])
+  expect(paragraph('one two  three\nunbreakable-and-long', '> ', 11)).toEqual([
+    '> one two',
+    '> three',
+    '> unbreakable-and-long',
+  ])
   expect(paragraph('   ')).toEqual([])
 })
 
@@ -27,5 +36,9 @@ test('a percentile is a value that was measured, by nearest rank', () => {
 })
 
 test('amounts agree with their nouns', () => {
-  expect([0, 1, 2].map(amount => count(amount, 'inconsistency', 'inconsistencies'))).toEqual(['0 inconsistencies', '1 inconsistency', '2 inconsistencies'])
+  expect([0, 1, 2].map(amount => count(amount, 'inconsistency', 'inconsistencies'))).toEqual([
+    '0 inconsistencies',
+    '1 inconsistency',
+    '2 inconsistencies',
+  ])
 })

@@ -10,7 +10,9 @@ import { listen, play } from './play.ts'
 /** What no story tells of: prefixes, odd keys, other storages, and the clock that makes tokens. */
 const UNTOLD = ['matches', 'name', 'now']
 
-for (const { name, words } of DEFECTS.filter(defect => !Object.keys(defect.words).some(word => UNTOLD.includes(word)))) {
+for (const { name, words } of DEFECTS.filter(
+  defect => !Object.keys(defect.words).some(word => UNTOLD.includes(word)),
+)) {
   test(`a store that ${name} does not answer as the rule does`, async () => {
     const clock = manualClock()
     const make = brokenStores(words, clock)

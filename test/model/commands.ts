@@ -60,7 +60,12 @@ export function stories(traits: StoreTraits, length: number): fc.Arbitrary<Story
     limit: traits.limit ? fc.option(fc.integer({ min: 1, max: 3 }), { nil: null }) : fc.constant(null),
   })
   const person = fc
-    .tuple(traits.shared ? fc.oneof(exclusive, shared) : exclusive, key, fc.integer({ min: 1, max: Math.min(5, traits.maxTokens) }), fc.nat(1))
+    .tuple(
+      traits.shared ? fc.oneof(exclusive, shared) : exclusive,
+      key,
+      fc.integer({ min: 1, max: Math.min(5, traits.maxTokens) }),
+      fc.nat(1),
+    )
     .map(([kind, wanted, tokens, store]) => ({ ...kind, key: wanted, tokens, store }))
   const keep = traits.keep ? fc.option(life, { nil: null, freq: 2 }) : fc.constant(null)
   const command: fc.Arbitrary<Command> = fc.oneof(
@@ -76,21 +81,41 @@ export function stories(traits: StoreTraits, length: number): fc.Arbitrary<Story
         waiterLife: life,
       }),
     },
-    { weight: 3, arbitrary: fc.record({ do: fc.constant('renew' as const), whos: fc.uniqueArray(who, { minLength: 1, maxLength: 3 }), life }) },
-    { weight: 5, arbitrary: fc.record({ do: fc.constant('leave' as const), who, keep, forbid: fc.option(life, { nil: null }) }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        do: fc.constant('renew' as const),
+        whos: fc.uniqueArray(who, { minLength: 1, maxLength: 3 }),
+        life,
+      }),
+    },
+    {
+      weight: 5,
+      arbitrary: fc.record({ do: fc.constant('leave' as const), who, keep, forbid: fc.option(life, { nil: null }) }),
+    },
     {
       weight: 1,
       arbitrary: fc.record({
         do: fc.constant('revoke' as const),
         key,
-        tickets: fc.oneof(fc.constantFrom('holders' as const, 'all' as const), ...(traits.fencing ? [fc.record({ who, offset: fc.nat(4) })] : [])),
+        tickets: fc.oneof(
+          fc.constantFrom('holders' as const, 'all' as const),
+          ...(traits.fencing ? [fc.record({ who, offset: fc.nat(4) })] : []),
+        ),
         now: fc.boolean(),
       }),
     },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('inspect' as const), key }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('list' as const) }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('repeat' as const), back: fc.nat(12) }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('pass' as const), thirds: fc.integer({ min: 0, max: 7 }), plusMs: fc.integer({ min: -1, max: 1 }) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('pass' as const),
+        thirds: fc.integer({ min: 0, max: 7 }),
+        plusMs: fc.integer({ min: -1, max: 1 }),
+      }),
+    },
   )
   return fc.record({
     people: fc.array(person, { minLength: PEOPLE, maxLength: PEOPLE }),

@@ -1,7 +1,10 @@
 import { systemClock } from '../../src/core/clock.ts'
 import type { Clock } from '../../src/core/clock.ts'
 
-/** A clock that stands still until it is told to go on, so that an expiry is met to the millisecond. Its timers are real. */
+/**
+ * A clock that stands still until it is told to go on, so that an expiry is met to the millisecond. Its timers are
+ * real.
+ */
 export interface ManualClock extends Clock {
   advance(ms: number): void
 }

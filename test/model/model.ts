@@ -3,8 +3,8 @@
  *
  *     modelTest('mine', storage => mineStore(client, { namespace: storage }))
  *
- * A failing story is printed with its seed. HOLDFAST_MODEL_SEED and HOLDFAST_MODEL_PATH tell it again, HOLDFAST_MODEL_RUNS
- * tells more of them.
+ * A failing story is printed with its seed. HOLDFAST_MODEL_SEED and HOLDFAST_MODEL_PATH tell it again,
+ * HOLDFAST_MODEL_RUNS tells more of them.
  */
 import { randomInt, randomUUID } from 'node:crypto'
 import fc from 'fast-check'
@@ -31,30 +31,39 @@ export function modelTest(name: string, make: (storage: string) => Promise<Store
   const seed = Number(process.env['HOLDFAST_MODEL_SEED'] ?? randomInt(2 ** 31))
   const path = process.env['HOLDFAST_MODEL_PATH']
 
-  test(`${name} answers as the rule does, whatever happens (${runs} stories, seed ${seed})`, { timeout: 600_000 }, async () => {
-    const storage = `model-${randomUUID()}`
-    const stores = [await make(storage), await make(storage)] as const
-    const marginMs = clock ? 0 : (options.marginMs ?? 60)
-    const shortMs = Math.max(clock ? 300 : 3 * marginMs, stores[0].traits.minTtlMs)
-    const news = await listen(stores)
-    let inconclusive = 0
-    const property = fc.asyncProperty(stories(stores[0].traits, length), async story => {
-      if ((await play(story, { stores, clock, marginMs, shortMs, news })) === 'inconclusive') inconclusive += 1
-    })
-    try {
-      await fc.assert(property, {
-        ...{ numRuns: runs, seed, interruptAfterTimeLimit: 300_000 },
-        ...(path === undefined ? {} : { path }),
-        reporter: details => {
-          if (!details.failed) return
-          const again = `HOLDFAST_MODEL_SEED=${details.seed} HOLDFAST_MODEL_PATH=${details.counterexamplePath ?? ''} npx vitest run -t '${name} answers'`
-          throw new Error(`${fc.defaultReportMessage(details)}\n\nThe same story again: ${again}`, { cause: details.errorInstance })
-        },
+  test(
+    `${name} answers as the rule does, whatever happens (${runs} stories, seed ${seed})`,
+    { timeout: 600_000 },
+    async () => {
+      const storage = `model-${randomUUID()}`
+      const stores = [await make(storage), await make(storage)] as const
+      const marginMs = clock ? 0 : (options.marginMs ?? 60)
+      const shortMs = Math.max(clock ? 300 : 3 * marginMs, stores[0].traits.minTtlMs)
+      const news = await listen(stores)
+      let inconclusive = 0
+      const property = fc.asyncProperty(stories(stores[0].traits, length), async story => {
+        if ((await play(story, { stores, clock, marginMs, shortMs, news })) === 'inconclusive') inconclusive += 1
       })
-    } finally {
-      await Promise.all(stores.map(store => store.close()))
-    }
-    if (inconclusive > 0) console.log(`${name}: ${inconclusive} of ${runs} stories ended without a verdict, since a call took over ${marginMs} ms`)
-    expect(inconclusive).toBeLessThan(Math.max(2, runs / 2))
-  })
+      try {
+        await fc.assert(property, {
+          ...{ numRuns: runs, seed, interruptAfterTimeLimit: 300_000 },
+          ...(path === undefined ? {} : { path }),
+          reporter: details => {
+            if (!details.failed) return
+            const again = `HOLDFAST_MODEL_SEED=${details.seed} HOLDFAST_MODEL_PATH=${details.counterexamplePath ?? ''} npx vitest run -t '${name} answers'`
+            throw new Error(`${fc.defaultReportMessage(details)}\n\nThe same story again: ${again}`, {
+              cause: details.errorInstance,
+            })
+          },
+        })
+      } finally {
+        await Promise.all(stores.map(store => store.close()))
+      }
+      if (inconclusive > 0)
+        console.log(
+          `${name}: ${inconclusive} of ${runs} stories ended without a verdict, since a call took over ${marginMs} ms`,
+        )
+      expect(inconclusive).toBeLessThan(Math.max(2, runs / 2))
+    },
+  )
 }

@@ -1,9 +1,9 @@
 /**
  * Plays one story twice, on the store and on the rule's own transitions, and compares every answer.
  *
- * Where the store's clock cannot be moved, no command is given while something is about to expire: the player waits until
- * it surely has. A call that takes longer than the margin leaves open on which side it fell, and so ends the story without
- * a verdict.
+ * Where the store's clock cannot be moved, no command is given while something is about to expire: the player waits
+ * until it surely has. A call that takes longer than the margin leaves open on which side it fell, and so ends the
+ * story without a verdict.
  */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
@@ -40,9 +40,14 @@ export interface News {
 /** Lets both processes listen, if the store pushes at all. */
 export async function listen(stores: Stage['stores']): Promise<News> {
   const news: News = { holds: new Map(), revoked: new Map() }
-  const note = (heard: Map<string, number[]>, key: string, tokens: readonly number[]): void => void heard.set(key, [...(heard.get(key) ?? []), ...tokens])
+  const note = (heard: Map<string, number[]>, key: string, tokens: readonly number[]): void =>
+    void heard.set(key, [...(heard.get(key) ?? []), ...tokens])
   for (const store of stores) {
-    await store.listen?.({ holds: (key, tokens) => note(news.holds, key, tokens), revoked: (key, token) => note(news.revoked, key, [token]), gap() {} })
+    await store.listen?.({
+      holds: (key, tokens) => note(news.holds, key, tokens),
+      revoked: (key, token) => note(news.revoked, key, [token]),
+      gap() {},
+    })
   }
   return news
 }
@@ -77,7 +82,12 @@ async function compare(story: Story, stage: Stage): Promise<void> {
   const keys = Array.from({ length: KEYS }, (_, index) => `${run}:${index}`)
   const queues = new Map<string, Queue>()
   const tokens = createTokens(traits)
-  const people = story.people.map((person): Player => ({ ...person, name: keys[person.key] ?? run, id: '', token: null }))
+  const people = story.people.map((person): Player => ({
+    ...person,
+    name: keys[person.key] ?? run,
+    id: '',
+    token: null,
+  }))
   const sent: Sent[] = []
   /** Model tokens that a push should have named, less those whose owners have found out by themselves. */
   const owed = new Map<string, Set<number>>()
@@ -89,11 +99,16 @@ async function compare(story: Story, stage: Stage): Promise<void> {
   const nowMs = (): number => clock?.now() ?? performance.now()
   const same = createComparer(tokens, clock ? 0 : 2 * marginMs + traits.clockErrorMs)
 
-  async function apply<Answer>(key: string, transition: (queue: Queue, now: Now) => Step<Answer>, now: Now): Promise<Answer> {
+  async function apply<Answer>(
+    key: string,
+    transition: (queue: Queue, now: Now) => Step<Answer>,
+    now: Now,
+  ): Promise<Answer> {
     const step = transition(queues.get(key) ?? rule.EMPTY, now)
     queues.set(key, step.queue)
     for (const token of step.holds) setOf(owed, key).add(token)
-    for (const ticket of step.queue.tickets.slice(0, rule.holding(step.queue.tickets))) setOf(everHeld, key).add(ticket.token)
+    for (const ticket of step.queue.tickets.slice(0, rule.holding(step.queue.tickets)))
+      setOf(everHeld, key).add(ticket.token)
     return step.answer
   }
 
@@ -101,7 +116,10 @@ async function compare(story: Story, stage: Stage): Promise<void> {
   async function settledNow(): Promise<Now> {
     for (;;) {
       const ms = nowMs()
-      const ends = [...queues.values()].flatMap(queue => [...queue.tickets.map(ticket => ticket.expiresAt), ...queue.forbidden.map(entry => entry.until)])
+      const ends = [...queues.values()].flatMap(queue => [
+        ...queue.tickets.map(ticket => ticket.expiresAt),
+        ...queue.forbidden.map(entry => entry.until),
+      ])
       const close = ends.filter(end => Math.abs(end - ms) <= marginMs)
       if (clock || close.length === 0) return { ms, micros: Math.floor((clock ? clock.wall() : Date.now()) * 1_000) }
       await delay(Math.max(...close) + marginMs + 1 - ms)
@@ -127,7 +145,12 @@ async function compare(story: Story, stage: Stage): Promise<void> {
       // Without a queue a store refuses what would wait, whatever was asked.
       const asked = traits.queue ? request : { ...request, queue: false }
       const expected = await apply(request.key, (queue, at) => rule.enter(queue, asked, at), now)
-      const actual = await timed(() => store.enter(request.token === undefined ? request : { ...request, token: tokens.real(request.key, request.token) }, IO))
+      const actual = await timed(() =>
+        store.enter(
+          request.token === undefined ? request : { ...request, token: tokens.real(request.key, request.token) },
+          IO,
+        ),
+      )
       same.entry(request.key, actual, expected)
     } else if (message.verb === 'renew') {
       // Only what holds is ever renewed, and a ticket that holds never waits again.
@@ -146,7 +169,8 @@ async function compare(story: Story, stage: Stage): Promise<void> {
       // Its owner knows by the answer what a push would have told.
       const own = queues.get(key)?.tickets.find(ticket => ticket.id === id)
       if (own) setOf(owed, key).delete(own.token)
-      for (const [token, revoked] of everRevoked.get(key) ?? []) if (revoked === id) everRevoked.get(key)?.set(token, null)
+      for (const [token, revoked] of everRevoked.get(key) ?? [])
+        if (revoked === id) everRevoked.get(key)?.set(token, null)
     }
   }
 
@@ -181,7 +205,11 @@ async function compare(story: Story, stage: Stage): Promise<void> {
         const person = people[who]
         return person && person.id !== '' ? [{ key: person.name, id: person.id, ttlMs: lives[command.life] }] : []
       })
-      const message: Sent = { verb: 'renew', store: stores[people[command.whos[0] ?? 0]?.store ?? 0] ?? stores[0], request }
+      const message: Sent = {
+        verb: 'renew',
+        store: stores[people[command.whos[0] ?? 0]?.store ?? 0] ?? stores[0],
+        request,
+      }
       sent.unshift(message)
       await carryOut(message)
     } else if (command.do === 'leave') {
@@ -239,16 +267,24 @@ async function compare(story: Story, stage: Stage): Promise<void> {
       // The owner of a kept ticket has gone: nobody is left to be told.
       for (const each of step.revoked) {
         const knows = told.get(each.token) === null
-        told.set(each.token, knows ? null : (before.tickets.find(ticket => ticket.token === each.token && !ticket.kept)?.id ?? null))
+        told.set(
+          each.token,
+          knows ? null : (before.tickets.find(ticket => ticket.token === each.token && !ticket.kept)?.id ?? null),
+        )
       }
       return step
     }
     const expected = await apply(key, decide, now)
-    const actual = await timed(() => stores[0].revoke(key, { ...options, tickets: chosen(tokens.real(key, token)) }, IO))
+    const actual = await timed(() =>
+      stores[0].revoke(key, { ...options, tickets: chosen(tokens.real(key, token)) }, IO),
+    )
     assert.equal(actual, expected, 'number of tickets revoked')
   }
 
-  /** Whom a push has named must have held, or been revoked. Who came to hold or was revoked by the doing of others, and lives on, must have been named. */
+  /**
+   * Whom a push has named must have held, or been revoked. Who came to hold or was revoked by the doing of others, and
+   * lives on, must have been named.
+   */
   async function compareNews(): Promise<void> {
     if (!stores[0].listen) return
     for (const key of keys) {
@@ -267,7 +303,10 @@ async function compare(story: Story, stage: Stage): Promise<void> {
       )
 
       const revoked = [...(everRevoked.get(key) ?? [])]
-      const known = new Set([...alive.map(ticket => ticket.id), ...forbidden.filter(entry => entry.until > later).map(entry => entry.id)])
+      const known = new Set([
+        ...alive.map(ticket => ticket.id),
+        ...forbidden.filter(entry => entry.until > later).map(entry => entry.id),
+      ])
       const told = revoked.filter(([, id]) => id !== null && known.has(id))
       await heard(
         'revoked',
@@ -287,10 +326,14 @@ async function compare(story: Story, stage: Stage): Promise<void> {
     must: readonly number[],
   ): Promise<void> {
     const real = (tokenList: readonly number[]): number[] => tokenList.map(token => tokens.real(key, token))
-    for (const token of news.get(key) ?? []) assert.ok(real(may).includes(token), `a push (${what}) wrongly named ${token} of ${key}`)
+    for (const token of news.get(key) ?? [])
+      assert.ok(real(may).includes(token), `a push (${what}) wrongly named ${token} of ${key}`)
     const deadline = Date.now() + 2_000
     while (!real(must).every(token => (news.get(key) ?? []).includes(token))) {
-      assert.ok(Date.now() < deadline, `no push (${what}) named all of ${real(must).join(', ')} of ${key}, only ${(news.get(key) ?? []).join(', ')}`)
+      assert.ok(
+        Date.now() < deadline,
+        `no push (${what}) named all of ${real(must).join(', ')} of ${key}, only ${(news.get(key) ?? []).join(', ')}`,
+      )
       await delay(5)
     }
   }
@@ -306,7 +349,11 @@ async function compare(story: Story, stage: Stage): Promise<void> {
   await compareNews()
   // Leave nothing behind that later stories would have to wade through.
   if (!clock)
-    await Promise.all(people.filter(person => person.id !== '').map(person => stores[0].leave({ key: person.name, id: person.id, keepMs: 0, forbidMs: 0 }, IO)))
+    await Promise.all(
+      people
+        .filter(person => person.id !== '')
+        .map(person => stores[0].leave({ key: person.name, id: person.id, keepMs: 0, forbidMs: 0 }, IO)),
+    )
 }
 
 function setOf(sets: Map<string, Set<number>>, key: string): Set<number> {

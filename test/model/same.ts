@@ -1,6 +1,6 @@
 /**
- * Whether two answers say the same. Lengths of time may differ by the tolerance, tokens by a renaming that keeps their order:
- * the store may make them of another clock than the model.
+ * Whether two answers say the same. Lengths of time may differ by the tolerance, tokens by a renaming that keeps their
+ * order: the store may make them of another clock than the model.
  */
 import assert from 'node:assert/strict'
 import type { Entry, LockView, Renewal, StoreTraits } from '../../src/store/contract.ts'
@@ -23,7 +23,10 @@ export function createTokens(traits: StoreTraits) {
       const known = of(key).get(expected)
       if (known !== undefined) return assert.equal(actual, known, 'the token of a ticket changed')
       for (const [model, real] of of(key)) {
-        assert.ok(model < expected === real < actual && real !== actual, `token ${actual} is not in the order of the queue`)
+        assert.ok(
+          model < expected === real < actual && real !== actual,
+          `token ${actual} is not in the order of the queue`,
+        )
       }
       of(key).set(expected, actual)
     },
@@ -35,22 +38,35 @@ export function createComparer(tokens: Tokens, toleranceMs: number) {
   const exact = toleranceMs === 0
 
   function entry(key: string, actual: Entry, expected: Entry): void {
-    assert.equal(actual.status, expected.status, `enter answered ${JSON.stringify(actual)}; the rule says ${JSON.stringify(expected)}`)
+    assert.equal(
+      actual.status,
+      expected.status,
+      `enter answered ${JSON.stringify(actual)}; the rule says ${JSON.stringify(expected)}`,
+    )
     if ('token' in expected && 'token' in actual) {
       tokens.same(key, actual.token, expected.token)
       sameMs('leftMs', actual.leftMs, expected.leftMs)
     }
-    if (expected.status === 'holds' && actual.status === 'holds') assert.equal(actual.waiters, expected.waiters, 'waiters')
+    if (expected.status === 'holds' && actual.status === 'holds')
+      assert.equal(actual.waiters, expected.waiters, 'waiters')
     if (expected.status === 'waits' && actual.status === 'waits') assert.equal(actual.ahead, expected.ahead, 'ahead')
-    if (expected.status === 'forbidden' && actual.status === 'forbidden') assert.equal(actual.reason, expected.reason, 'reason')
+    if (expected.status === 'forbidden' && actual.status === 'forbidden')
+      assert.equal(actual.reason, expected.reason, 'reason')
     if (expected.status === 'refused' && actual.status === 'refused') ticketViews(key, actual.holders, expected.holders)
     if ('retryMs' in expected && 'retryMs' in actual) {
-      assert.ok(actual.retryMs >= 0 && actual.retryMs <= expected.retryMs + toleranceMs, `retryMs is ${actual.retryMs}, but ${expected.retryMs} by the rule`)
+      assert.ok(
+        actual.retryMs >= 0 && actual.retryMs <= expected.retryMs + toleranceMs,
+        `retryMs is ${actual.retryMs}, but ${expected.retryMs} by the rule`,
+      )
     }
   }
 
   function renewal(actual: Renewal | undefined, expected: Renewal): void {
-    assert.equal(actual?.status, expected.status, `renew answered ${JSON.stringify(actual)}; the rule says ${JSON.stringify(expected)}`)
+    assert.equal(
+      actual?.status,
+      expected.status,
+      `renew answered ${JSON.stringify(actual)}; the rule says ${JSON.stringify(expected)}`,
+    )
     if (expected.status === 'held' && actual?.status === 'held') {
       sameMs('leftMs', actual.leftMs, expected.leftMs)
       assert.equal(actual.waiters, expected.waiters, 'waiters')

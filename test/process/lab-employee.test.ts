@@ -72,7 +72,8 @@ test('no lock loses updates, the other three ways do not, and only versions give
     expect(total['averageMs']).toBeGreaterThan(14)
     expect(total['p99Ms']).toBeGreaterThan(14)
     if (way === 'none') expect(lostUpdates).toBeGreaterThan(0)
-    else expect({ lostUpdates, inconsistencies: total['inconsistencies'] }).toEqual({ lostUpdates: 0, inconsistencies: 0 })
+    else
+      expect({ lostUpdates, inconsistencies: total['inconsistencies'] }).toEqual({ lostUpdates: 0, inconsistencies: 0 })
     if (way !== 'version') expect(total['errors']).toBe(0)
     else if (kind === 'test') expect(total['errors']).toBeGreaterThan(0)
   }
@@ -97,7 +98,16 @@ test('for people: tables, a timeline, the ways side by side, what to learn, and 
 
 test('the mutex may be in a store of the user, the row in a database of the user, which is left without a trace', async () => {
   const database = site.path('own.db')
-  const { code, stdout } = await site.holdfast([...QUICK, '--ways', 'mutex', '--store', site.store, '--db', database, '--json'])
+  const { code, stdout } = await site.holdfast([
+    ...QUICK,
+    '--ways',
+    'mutex',
+    '--store',
+    site.store,
+    '--db',
+    database,
+    '--json',
+  ])
   expect(parse(stdout).findings.filter(finding => !finding.holds)).toEqual([])
   expect(code).toBe(0)
   expect(existsSync(database)).toBe(true)
@@ -109,8 +119,17 @@ test('each worker writes a journal, from which the timeline tells who read and w
   const folder = site.path('journals')
   const { code } = await site.holdfast([...QUICK, '--ways', 'mutex', '--journal', folder])
   expect(code).toBe(0)
-  const { stdout } = await site.holdfast(['timeline', ...[1, 2].map(worker => join(folder, `worker-${worker}.journal`))])
-  for (const told of [/worker 1 +acquired/, /worker 2 +read, version \d+/, /worker 1 +wrote, version \d+/, /worker 2 +released/]) expect(stdout).toMatch(told)
+  const { stdout } = await site.holdfast([
+    'timeline',
+    ...[1, 2].map(worker => join(folder, `worker-${worker}.journal`)),
+  ])
+  for (const told of [
+    /worker 1 +acquired/,
+    /worker 2 +read, version \d+/,
+    /worker 1 +wrote, version \d+/,
+    /worker 2 +released/,
+  ])
+    expect(stdout).toMatch(told)
 })
 
 describe('with the repair taken out it says so and exits 1', () => {

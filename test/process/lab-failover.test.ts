@@ -20,9 +20,30 @@ describe('with servers of its own', () => {
     expect({ code, passed: verdict.passed, broken }).toEqual({ code: 0, passed: true, broken: [] })
     const each = (round: object): object[] => [round, round]
     expect(verdict['rounds']).toEqual([
-      ...each({ way: 'redis', twoHolders: true, confirmed: ['first', 'second'], refused: [], lost: ['second'], refusedWithoutMajority: null }),
-      ...each({ way: 'fenced', twoHolders: true, confirmed: ['second'], refused: ['first'], lost: [], refusedWithoutMajority: null }),
-      ...each({ way: 'redlock', twoHolders: false, confirmed: ['first', 'second'], refused: [], lost: [], refusedWithoutMajority: true }),
+      ...each({
+        way: 'redis',
+        twoHolders: true,
+        confirmed: ['first', 'second'],
+        refused: [],
+        lost: ['second'],
+        refusedWithoutMajority: null,
+      }),
+      ...each({
+        way: 'fenced',
+        twoHolders: true,
+        confirmed: ['second'],
+        refused: ['first'],
+        lost: [],
+        refusedWithoutMajority: null,
+      }),
+      ...each({
+        way: 'redlock',
+        twoHolders: false,
+        confirmed: ['first', 'second'],
+        refused: [],
+        lost: [],
+        refusedWithoutMajority: true,
+      }),
     ])
     expect(verdict.lessons).toHaveLength(3)
   })
@@ -56,7 +77,11 @@ describe('with servers of its own', () => {
   test('Ctrl-C ends it after the round, with neither processes nor files left', async () => {
     const { finished, started, leftOver } = await bench.interrupt('list     a row', 'failover', '--rounds', '50')
     expect(started).toBeGreaterThanOrEqual(2)
-    expect({ code: finished.code, leftOver, leftBehind: bench.leftBehind() }).toEqual({ code: 130, leftOver: [], leftBehind: [] })
+    expect({ code: finished.code, leftOver, leftBehind: bench.leftBehind() }).toEqual({
+      code: 130,
+      leftOver: [],
+      leftBehind: [],
+    })
     expect(finished.stdout).not.toContain('Verdict')
   })
 })

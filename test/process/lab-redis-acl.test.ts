@@ -19,7 +19,12 @@ afterEach(() => bench.site.clear())
 interface Way {
   readonly name: string
   readonly attacks: readonly { readonly command: string; readonly answer: string; readonly twoHolders: boolean }[]
-  readonly checks: readonly { readonly group: string; readonly who: string; readonly expected: string; readonly found: string }[]
+  readonly checks: readonly {
+    readonly group: string
+    readonly who: string
+    readonly expected: string
+    readonly found: string
+  }[]
 }
 
 function waysOf(value: unknown): readonly Way[] {
@@ -45,7 +50,9 @@ describe('with servers of its own', () => {
       { answer: 'NOPERM', twoHolders: false },
     ])
     expect(users?.checks.filter(({ expected, found }) => expected !== found)).toEqual([])
-    const amounts = ['works', 'confined', 'own', 'kept', 'out'].map(group => users?.checks.filter(check => check.group === group).length ?? 0)
+    const amounts = ['works', 'confined', 'own', 'kept', 'out'].map(
+      group => users?.checks.filter(check => check.group === group).length ?? 0,
+    )
     expect(Math.min(...amounts)).toBeGreaterThanOrEqual(4)
     expect(verdict.lessons).toHaveLength(3)
   })
@@ -62,7 +69,8 @@ describe('with servers of its own', () => {
 
   test('for people: what each tries, what should and what does come of it, what to learn, and a verdict', async () => {
     const { code, stdout } = await bench.run('redis-acl')
-    for (const part of ['Antonio Alexander', 'FLUSHALL', 'docs/redis.acl', 'no password', 'What to learn', 'Verdict']) expect(stdout).toContain(part)
+    for (const part of ['Antonio Alexander', 'FLUSHALL', 'docs/redis.acl', 'no password', 'What to learn', 'Verdict'])
+      expect(stdout).toContain(part)
     expect(stdout).not.toContain('change-me')
     expect(code).toBe(0)
   })
@@ -81,11 +89,16 @@ describe('with servers of its own', () => {
         .flatMap(start => [start, ...letters.flatMap(one => [start + one, ...letters.map(two => start + one + two)])])
         .filter(name => name !== '')
       expect(names.length).toBeGreaterThan(1_000)
-      const may = async (user: string, ...command: readonly string[]): Promise<boolean> => (await admin.call('acl', 'dryrun', user, ...command)) === 'OK'
+      const may = async (user: string, ...command: readonly string[]): Promise<boolean> =>
+        (await admin.call('acl', 'dryrun', user, ...command)) === 'OK'
       const wrong = await Promise.all(
         names.map(async name => {
           const own = !name.startsWith(prefix)
-          const found = [await may('app', 'get', name), await may('app', 'del', name), await may('app', 'publish', name, 'x')]
+          const found = [
+            await may('app', 'get', name),
+            await may('app', 'del', name),
+            await may('app', 'publish', name, 'x'),
+          ]
           const ours = [await may('holdfast', 'hget', name, 'x'), await may('holdfast', 'publish', name, 'x')]
           return found.every(one => one === own) && ours.every(one => one === !own) ? [] : [name]
         }),

@@ -22,7 +22,12 @@ describe('with a Redis of its own', () => {
     expect(verdict['settings']).toEqual({ rounds: 2, ttlMs: 300, store: 'redis' })
     const each = (way: string, removed: boolean): unknown[] =>
       Array.from({ length: 2 }, () => ({ way, removedOther: removed, overlapMs: removed ? expect.any(Number) : 0 }))
-    expect(verdict['rounds']).toEqual([...each('del', true), ...each('get-del', true), ...each('script', false), ...each('holdfast', false)])
+    expect(verdict['rounds']).toEqual([
+      ...each('del', true),
+      ...each('get-del', true),
+      ...each('script', false),
+      ...each('holdfast', false),
+    ])
     expect(verdict.lessons).toHaveLength(4)
   })
 
@@ -40,15 +45,33 @@ describe('with a Redis of its own', () => {
 
   test('for people: a timeline of each way, a table, what to learn, and a verdict', async () => {
     const { code, stdout } = await bench.run('unlock', '--rounds', '1', '--ttl', '200ms')
-    for (const part of ['Antonio Alexander', 'stopped between its GET and its DEL', 'TWO INSIDE', 'The ways side by side', 'What to learn', 'Verdict'])
+    for (const part of [
+      'Antonio Alexander',
+      'stopped between its GET and its DEL',
+      'TWO INSIDE',
+      'The ways side by side',
+      'What to learn',
+      'Verdict',
+    ])
       expect(stdout).toContain(part)
     expect(code).toBe(0)
   })
 
   test('Ctrl-C ends it after the round, with neither processes nor files left, one of which may be stopped', async () => {
-    const { finished, started, leftOver } = await bench.interrupt('get-del: ', 'unlock', '--rounds', '50', '--ttl', '100ms')
+    const { finished, started, leftOver } = await bench.interrupt(
+      'get-del: ',
+      'unlock',
+      '--rounds',
+      '50',
+      '--ttl',
+      '100ms',
+    )
     expect(started).toBe(4)
-    expect({ code: finished.code, leftOver, leftBehind: bench.leftBehind() }).toEqual({ code: 130, leftOver: [], leftBehind: [] })
+    expect({ code: finished.code, leftOver, leftBehind: bench.leftBehind() }).toEqual({
+      code: 130,
+      leftOver: [],
+      leftBehind: [],
+    })
     expect(finished.stdout).toContain('Ended early by SIGINT')
     expect(finished.stdout).not.toContain('Verdict')
   })

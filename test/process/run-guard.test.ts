@@ -1,8 +1,9 @@
 /**
  * `holdfast run` killed or stopped at random moments: when the lease is another's, nothing of the command is alive.
  *
- * The judge is a contender of its own, which waits in the queue and so gets the lock as soon as the store gives it away. At that
- * moment no process that was started under the key may be alive, whether it ends when asked (odd rounds) or not.
+ * The judge is a contender of its own, which waits in the queue and so gets the lock as soon as the store gives it
+ * away. At that moment no process that was started under the key may be alive, whether it ends when asked (odd rounds)
+ * or not.
  */
 import { readFileSync, readdirSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -54,7 +55,16 @@ function begin(name: string, round: number): Round {
   const key = `${name}-${round}`
   const pids = site.path(`${key}.pids`)
   keys.push(key)
-  const running = site.start(['run', key, '--ttl', `${TTL_MS}ms`, '--', fixture('family.sh'), pids, ...(round % 2 === 0 ? ['stubborn'] : [])])
+  const running = site.start([
+    'run',
+    key,
+    '--ttl',
+    `${TTL_MS}ms`,
+    '--',
+    fixture('family.sh'),
+    pids,
+    ...(round % 2 === 0 ? ['stubborn'] : []),
+  ])
   return { key, pids, running }
 }
 

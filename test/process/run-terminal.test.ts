@@ -13,12 +13,16 @@ function missing(programs: readonly string[]): string | null {
   return absent.length === 0 ? null : `${absent.join(', ')} not installed (apt-get install tmux less vim-tiny)`
 }
 
-const tmux = (...args: readonly string[]): string => execFileSync('tmux', ['-L', socket, '-f', '/dev/null', ...args], { encoding: 'utf8' })
+const tmux = (...args: readonly string[]): string =>
+  execFileSync('tmux', ['-L', socket, '-f', '/dev/null', ...args], { encoding: 'utf8' })
 const screen = (): string => tmux('capture-pane', '-p', '-t', 'user').trimEnd()
 const press = (...keys: readonly string[]): string => tmux('send-keys', '-t', 'user', ...keys)
 const type = (text: string): string => tmux('send-keys', '-t', 'user', '-l', text)
 const shows = (text: string | RegExp): Promise<true> =>
-  until(`${text} on the screen`, () => (typeof text === 'string' ? screen().includes(text) : text.test(screen())) || null).catch(error => {
+  until(
+    `${text} on the screen`,
+    () => (typeof text === 'string' ? screen().includes(text) : text.test(screen())) || null,
+  ).catch(error => {
     throw new Error(`${String(error)}:\n${screen()}`)
   })
 
@@ -34,7 +38,22 @@ beforeEach(context => {
   const reason = missing(['tmux', 'less', 'vi'])
   if (reason !== null) return context.skip(reason)
   if (spawnSync('tmux', ['-L', socket, 'has-session', '-t', 'user']).status === 0) tmux('kill-session', '-t', 'user')
-  tmux('new-session', '-d', '-s', 'user', '-x', '100', '-y', '20', '-e', `HOLDFAST_STORE=${site.store}`, '-e', 'PS1=ready> ', 'bash', '--norc')
+  tmux(
+    'new-session',
+    '-d',
+    '-s',
+    'user',
+    '-x',
+    '100',
+    '-y',
+    '20',
+    '-e',
+    `HOLDFAST_STORE=${site.store}`,
+    '-e',
+    'PS1=ready> ',
+    'bash',
+    '--norc',
+  )
 })
 
 afterAll(() => {
@@ -125,7 +144,9 @@ describe('in a terminal', () => {
     const pids = await until('the command', () => numbersIn(file))
     const all = listProcesses()
     const holdfastItself = all.find(one => all.some(other => other.pid === pids[0] && other.parent === one.pid))
-    const neighbour = all.find(one => one.group === holdfastItself?.group && one.pid !== holdfastItself.pid && !pids.includes(one.pid))
+    const neighbour = all.find(
+      one => one.group === holdfastItself?.group && one.pid !== holdfastItself.pid && !pids.includes(one.pid),
+    )
     if (holdfastItself === undefined || neighbour === undefined) throw new Error('the pipeline is not as expected')
     process.kill(holdfastItself.pid, 'SIGKILL')
     await until('the end of the command', () => !pids.some(isRunning))

@@ -9,12 +9,16 @@ import { createSite, fixture, isRunning, numbersIn, until } from '../support/hol
 const site = createSite()
 afterAll(() => site.clear())
 
-const linesIn = (path: string): readonly string[] => readFileSync(path, { encoding: 'utf8', flag: 'a+' }).trim().split('\n')
+const linesIn = (path: string): readonly string[] =>
+  readFileSync(path, { encoding: 'utf8', flag: 'a+' }).trim().split('\n')
 const sleep = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
 
 describe('passes through', () => {
   test('stdin, stdout, stderr and the exit code', async () => {
-    const { code, stdout, stderr } = await site.holdfast(['run', 'pipe', '--', 'sh', '-c', 'cat; echo problem >&2; exit 42'], { input: 'some\ninput\n' })
+    const { code, stdout, stderr } = await site.holdfast(
+      ['run', 'pipe', '--', 'sh', '-c', 'cat; echo problem >&2; exit 42'],
+      { input: 'some\ninput\n' },
+    )
     expect({ code, stdout, stderr }).toEqual({ code: 42, stdout: 'some\ninput\n', stderr: 'problem\n' })
   })
 
@@ -25,12 +29,23 @@ describe('passes through', () => {
 
   test('the arguments as they are: no shell touches them', async () => {
     const odd = ['a b', '$HOME', '*', `"'`, '', '-n', '\\', ';true', 'é€😀']
-    const { stdout } = await site.holdfast(['run', 'words', '--', process.execPath, '-p', 'JSON.stringify(process.argv.slice(1))', '--', ...odd])
+    const { stdout } = await site.holdfast([
+      'run',
+      'words',
+      '--',
+      process.execPath,
+      '-p',
+      'JSON.stringify(process.argv.slice(1))',
+      '--',
+      ...odd,
+    ])
     expect(JSON.parse(stdout)).toEqual(odd)
   })
 
   test('the environment, with names that no shell would pass on', async () => {
-    const { stdout } = await site.holdfast(['run', 'names', '--', 'env'], { env: { 'odd.name-1': 'a=b c', PLAIN: 'yes' } })
+    const { stdout } = await site.holdfast(['run', 'names', '--', 'env'], {
+      env: { 'odd.name-1': 'a=b c', PLAIN: 'yes' },
+    })
     expect(stdout).toContain('odd.name-1=a=b c\n')
     expect(stdout).toContain('PLAIN=yes\n')
   })

@@ -25,7 +25,19 @@ afterEach(() => {
 afterAll(() => rmSync(directory, { recursive: true }))
 
 function ask(id: string, changes: Partial<TicketRequest> = {}): TicketRequest {
-  return { key: 'report', id, holder: id, mode: 'exclusive', limit: null, ttlMs: 15_000, waiterTtlMs: 5_000, queue: true, tokens: 32, meta: {}, ...changes }
+  return {
+    key: 'report',
+    id,
+    holder: id,
+    mode: 'exclusive',
+    limit: null,
+    ttlMs: 15_000,
+    waiterTtlMs: 5_000,
+    queue: true,
+    tokens: 32,
+    meta: {},
+    ...changes,
+  }
 }
 
 interface News {
@@ -37,7 +49,11 @@ interface News {
 /** A store in a process of its own. */
 async function remote(
   file: string,
-): Promise<{ readonly child: ChildProcess; call(verb: string, argument?: unknown): Promise<unknown>; news(what: string): Promise<News> }> {
+): Promise<{
+  readonly child: ChildProcess
+  call(verb: string, argument?: unknown): Promise<unknown>
+  news(what: string): Promise<News>
+}> {
   const child = fork(fixture('store'), [file])
   children.add(child)
   const told: News[] = []
@@ -130,7 +146,9 @@ test('processes that open a new file at once all find their way in', async () =>
   for (let round = 0; round < 8; round += 1) {
     const file = newFile()
     const startAt = String(Date.now() + 400)
-    const answers = await Promise.all(Array.from({ length: 6 }, (_, index) => run(process.execPath, [fixture('once'), file, `p${index}`, startAt])))
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, (_, index) => run(process.execPath, [fixture('once'), file, `p${index}`, startAt])),
+    )
     const statuses = answers.map(answer => String(Object(JSON.parse(answer.stdout)).status ?? answer.stdout))
     expect(statuses.toSorted()).toEqual(['holds', 'waits', 'waits', 'waits', 'waits', 'waits'])
   }
@@ -140,10 +158,14 @@ test('of four busy processes none starves', async () => {
   const file = newFile()
   await sqliteStore(file).inspect('report', io)
   const startAt = String(Date.now() + 600)
-  const outputs = await Promise.all(['a', 'b', 'c', 'd'].map(key => run(process.execPath, [fixture('writer'), file, key, startAt, '4000'])))
+  const outputs = await Promise.all(
+    ['a', 'b', 'c', 'd'].map(key => run(process.execPath, [fixture('writer'), file, key, startAt, '4000'])),
+  )
   const results = outputs.map(({ stdout }) => Object(JSON.parse(stdout)))
   const sections = results.map(result => Number(result.sections))
-  console.log(`sections ${sections.join(' ')}; longest wait ${Math.max(...results.map(result => Number(result.longestMs))).toFixed(0)} ms`)
+  console.log(
+    `sections ${sections.join(' ')}; longest wait ${Math.max(...results.map(result => Number(result.longestMs))).toFixed(0)} ms`,
+  )
   expect(Math.min(...sections)).toBeGreaterThan(0)
   expect(Math.max(...sections) / Math.min(...sections)).toBeLessThan(3)
 })
@@ -170,13 +192,21 @@ function forNobody(): string {
   const copy = join(directory, 'nobody')
   if (existsSync(copy)) return copy
   mkdirSync(join(copy, 'test', 'fixtures', 'sqlite'), { recursive: true })
-  for (const part of ['dist', 'node_modules/@photostructure', 'node_modules/node-gyp-build', 'package.json', 'test/fixtures/sqlite'])
+  for (const part of [
+    'dist',
+    'node_modules/@photostructure',
+    'node_modules/node-gyp-build',
+    'package.json',
+    'test/fixtures/sqlite',
+  ])
     cpSync(join(root, part), join(copy, part), { recursive: true })
   chmodSync(directory, 0o755)
   return copy
 }
 
-async function asNobody(file: string): Promise<{ readonly name?: string; readonly message?: string; readonly status?: string }> {
+async function asNobody(
+  file: string,
+): Promise<{ readonly name?: string; readonly message?: string; readonly status?: string }> {
   const script = join(forNobody(), 'test', 'fixtures', 'sqlite', 'once.mjs')
   const { stdout } = await run(process.execPath, [script, file, 'nobody'], { uid: 65_534, gid: 65_534, cwd: '/' })
   return Object(JSON.parse(stdout))
@@ -249,7 +279,9 @@ test('a full disk is told, leaves nothing locked, and is over when there is room
     const errors: unknown[] = []
     for (let index = 0; index < 20; index += 1) {
       const key = `key ${index}`
-      const answer: unknown = await store.enter(ask(`t${index}`, { key, meta: { note: 'x'.repeat(400) } }), io).catch((error: unknown) => error)
+      const answer: unknown = await store
+        .enter(ask(`t${index}`, { key, meta: { note: 'x'.repeat(400) } }), io)
+        .catch((error: unknown) => error)
       if (!(answer instanceof Error)) continue
       errors.push(answer)
       expect(await store.inspect(key, io)).toBeNull()

@@ -1,6 +1,16 @@
 /** `scripts/stores` with real servers, in a directory and on ports of its own. */
 import { execFile, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -21,7 +31,9 @@ const base = 16_000 + 200 * (process.pid % 18)
 function stores(words: readonly string[], variables: NodeJS.ProcessEnv = {}): Promise<Run> {
   const env = { ...process.env, HOLDFAST_STORES_DIR: home, HOLDFAST_STORES_BASE: `${base}`, ...variables }
   return new Promise(resolve => {
-    const child = execFile(join(root, 'scripts', 'stores'), words, { env }, (_error, out, err) => resolve({ code: child.exitCode, out, err }))
+    const child = execFile(join(root, 'scripts', 'stores'), words, { env }, (_error, out, err) =>
+      resolve({ code: child.exitCode, out, err }),
+    )
   })
 }
 
@@ -69,8 +81,22 @@ afterAll(async () => {
 })
 
 const CASES = [
-  { name: 'redis', program: 'redis-server', port: base + 1, question: 'PING', answer: '+PONG', variable: 'HOLDFAST_TEST_REDIS_URL=redis://' },
-  { name: 'memcached', program: 'memcached', port: base + 81, question: 'version', answer: 'VERSION', variable: 'HOLDFAST_TEST_MEMCACHED_URL=memcached://' },
+  {
+    name: 'redis',
+    program: 'redis-server',
+    port: base + 1,
+    question: 'PING',
+    answer: '+PONG',
+    variable: 'HOLDFAST_TEST_REDIS_URL=redis://',
+  },
+  {
+    name: 'memcached',
+    program: 'memcached',
+    port: base + 81,
+    question: 'version',
+    answer: 'VERSION',
+    variable: 'HOLDFAST_TEST_MEMCACHED_URL=memcached://',
+  },
 ]
 
 for (const { name, program, port, question, answer, variable } of CASES) {
@@ -202,21 +228,25 @@ test('every store has a service in compose.yaml, on the same port', async () => 
   expect(compose.match(/image: (?!\S+:\S)/g)).toBeNull()
 })
 
-test('all stores that this machine can have come up together, answer, and leave no process', { timeout: 300_000 }, async () => {
-  const up = await stores(['up'])
-  expect(up.code, up.err).toBe(0)
-  const notRun = [...`${up.out}\n${up.err}`.matchAll(/^not run: ([^:]+): (.*)$/gm)]
-  for (const [line] of notRun) console.log(line)
-  const status = (await stores(['status'])).out.trim().split('\n')
-  const down = status.filter(line => !/^\S+ +up /.test(line)).map(line => line.split(' ')[0] ?? line)
-  expect(
-    down.filter(name => !notRun.some(([, missing]) => name.startsWith(missing ?? '-'))),
-    'neither up nor listed as not run',
-  ).toEqual([])
-  // What CI has installed by name must run there.
-  const insisted = (process.env['STORES_INSTALLED'] ?? '').split(',').filter(name => name !== '')
-  expect(insisted.filter(name => notRun.some(([, missing]) => missing === name))).toEqual([])
-  expect(status.length - down.length).toBeGreaterThan(0)
-  await stores(['down'])
-  expect(servers()).toEqual([])
-})
+test(
+  'all stores that this machine can have come up together, answer, and leave no process',
+  { timeout: 300_000 },
+  async () => {
+    const up = await stores(['up'])
+    expect(up.code, up.err).toBe(0)
+    const notRun = [...`${up.out}\n${up.err}`.matchAll(/^not run: ([^:]+): (.*)$/gm)]
+    for (const [line] of notRun) console.log(line)
+    const status = (await stores(['status'])).out.trim().split('\n')
+    const down = status.filter(line => !/^\S+ +up /.test(line)).map(line => line.split(' ')[0] ?? line)
+    expect(
+      down.filter(name => !notRun.some(([, missing]) => name.startsWith(missing ?? '-'))),
+      'neither up nor listed as not run',
+    ).toEqual([])
+    // What CI has installed by name must run there.
+    const insisted = (process.env['STORES_INSTALLED'] ?? '').split(',').filter(name => name !== '')
+    expect(insisted.filter(name => notRun.some(([, missing]) => missing === name))).toEqual([])
+    expect(status.length - down.length).toBeGreaterThan(0)
+    await stores(['down'])
+    expect(servers()).toEqual([])
+  },
+)

@@ -41,12 +41,15 @@ async function many(from: number, count: number): Promise<boolean> {
     if (performance.now() - told > 5_000 || seed === from + count - 1) {
       told = performance.now()
       const done = seed - from + 1
-      console.log(`${done} seeds, ${failed} failed, ${Math.round(done / ((told - began) / 1_000))} seeds a second, ${Math.round(events / done)} events a seed`)
+      console.log(
+        `${done} seeds, ${failed} failed, ${Math.round(done / ((told - began) / 1_000))} seeds a second, ${Math.round(events / done)} events a seed`,
+      )
     }
   }
   console.log([...tally].map(([kind, count]) => `${kind}: ${count}`).join(', '))
   return failed === 0
 }
 
-const good = values.seed === undefined ? await many(Number(values.from), Number(values.seeds)) : await replay(Number(values.seed))
+const good =
+  values.seed === undefined ? await many(Number(values.from), Number(values.seeds)) : await replay(Number(values.seed))
 process.exitCode = good ? 0 : 1

@@ -1,8 +1,8 @@
 /**
  * The library with bugs put in, each of which the simulation must find: a judge who never convicts proves nothing.
  *
- * A mutant is a copy of the sources in which some texts, each found exactly once, are replaced. So a mutant whose text has
- * gone from the sources fails loudly instead of passing for found.
+ * A mutant is a copy of the sources in which some texts, each found exactly once, are replaced. So a mutant whose text
+ * has gone from the sources fails loudly instead of passing for found.
  */
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -31,7 +31,9 @@ const windowOfEnter: readonly Patch[] = [
     replace: 'const validUntil = closesAt(clock.now(), entry.leftMs, store.traits)',
   },
 ]
-const windowOfRenewal: readonly Patch[] = [{ find: 'closesAt(sentAt, answer.leftMs, store.traits)', replace: 'closesAt(now, answer.leftMs, store.traits)' }]
+const windowOfRenewal: readonly Patch[] = [
+  { find: 'closesAt(sentAt, answer.leftMs, store.traits)', replace: 'closesAt(now, answer.leftMs, store.traits)' },
+]
 
 /** A late heartbeat finds the ticket of its id, though its time was up, at its old place. */
 const AWAKE = `function awake(queue, id) {
@@ -65,18 +67,24 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         find: 'return { ...queue, tickets, forbidden }',
-        replace: 'return { ...queue, tickets, forbidden, asleep: [...(queue.asleep ?? []), ...queue.tickets.filter(ticket => ticket.expiresAt <= now.ms)] }',
+        replace:
+          'return { ...queue, tickets, forbidden, asleep: [...(queue.asleep ?? []), ...queue.tickets.filter(ticket => ticket.expiresAt <= now.ms)] }',
       },
       { find: '/** True when the record of a lock may be dropped', replace: AWAKE },
     ],
   },
   {
     name: 'a leave forbids nothing',
-    patches: [{ find: 'if (request.forbidMs > 0) queue = forbid(', replace: 'if (request.forbidMs < 0) queue = forbid(' }],
+    patches: [
+      { find: 'if (request.forbidMs > 0) queue = forbid(', replace: 'if (request.forbidMs < 0) queue = forbid(' },
+    ],
   },
   { name: 'the window of a new lease counts from the arrival of the reply', patches: windowOfEnter },
   { name: 'the window of a renewal counts from the arrival of the reply', patches: windowOfRenewal },
-  { name: 'a late renewal revives a lost lease', patches: [{ find: 'if (now >= ticket.validUntil) return expire(ticket)', replace: '' }] },
+  {
+    name: 'a late renewal revives a lost lease',
+    patches: [{ find: 'if (now >= ticket.validUntil) return expire(ticket)', replace: '' }],
+  },
   {
     name: 'a renewal may shorten the window',
     patches: [{ find: 'Math.max(ticket.validUntil, Math.min(closesAt', replace: 'Math.max(0, Math.min(closesAt' }],
@@ -105,7 +113,12 @@ export const MUTANTS: readonly Mutant[] = [
   { name: 'a gap is overheard', patches: [{ find: 'asked = true\n      wake()', replace: '' }] },
   {
     name: 'a waiter sleeps until it is pushed',
-    patches: [{ find: 'const timer = clock.after(ms, () => wake())', replace: 'const timer = clock.after(Infinity, () => wake())' }],
+    patches: [
+      {
+        find: 'const timer = clock.after(ms, () => wake())',
+        replace: 'const timer = clock.after(Infinity, () => wake())',
+      },
+    ],
   },
   {
     name: 'a new attempt keeps the old id',
@@ -116,12 +129,23 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
-  { name: 'who gives up does not leave', patches: [{ find: 'if (!attempt.sent) return', replace: 'if (attempt !== null) return' }] },
+  {
+    name: 'who gives up does not leave',
+    patches: [{ find: 'if (!attempt.sent) return', replace: 'if (attempt !== null) return' }],
+  },
   {
     name: 'who is revoked does not leave',
-    patches: [{ find: "(outcome.value.status === 'forbidden' && outcome.value.reason === 'left')", replace: "outcome.value.status === 'forbidden'" }],
+    patches: [
+      {
+        find: "(outcome.value.status === 'forbidden' && outcome.value.reason === 'left')",
+        replace: "outcome.value.status === 'forbidden'",
+      },
+    ],
   },
-  { name: 'a release forbids nothing to a request under way', patches: [{ find: 'ticket.unanswered ? FORBID_MS : 0', replace: '0' }] },
+  {
+    name: 'a release forbids nothing to a request under way',
+    patches: [{ find: 'ticket.unanswered ? FORBID_MS : 0', replace: '0' }],
+  },
   {
     name: 'a loss forgets minHold',
     patches: [{ find: 'await leave(lost)', replace: 'await leave({ ...lost, keepUntil: 0 })' }],
@@ -139,7 +163,10 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
-  { name: 'a cohort is forgotten by its name alone', patches: [{ find: 'if (cohorts.get(cohort.name) !== cohort) return', replace: '' }] },
+  {
+    name: 'a cohort is forgotten by its name alone',
+    patches: [{ find: 'if (cohorts.get(cohort.name) !== cohort) return', replace: '' }],
+  },
   {
     name: 'a lease is passed on before its task is done',
     patches: [{ find: "cohort.wanted.mode === 'shared' || cohort.running.size === 0", replace: 'true' }],
@@ -157,7 +184,10 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
-  { name: 'old news of waiters is believed', patches: [{ find: 'if (now - ticket.newsAt > limits.contendedForMs || ', replace: 'if (' }] },
+  {
+    name: 'old news of waiters is believed',
+    patches: [{ find: 'if (now - ticket.newsAt > limits.contendedForMs || ', replace: 'if (' }],
+  },
   {
     name: 'the store lets a refresh shorten a life',
     patches: [
@@ -172,7 +202,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         find: "if (ticket.mode === 'exclusive') return count === 0 ? 1 : count",
-        replace: "if (ticket.mode === 'exclusive' && count === 0) return 1\n    if (ticket.mode === 'exclusive') continue",
+        replace:
+          "if (ticket.mode === 'exclusive' && count === 0) return 1\n    if (ticket.mode === 'exclusive') continue",
       },
     ],
   },
@@ -189,13 +220,20 @@ export async function loadMutant({ name, patches }: Mutant): Promise<Modules> {
   for (const path of NEEDED) cpSync(`${root}src/${path}`, folder + path, { recursive: true })
   const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(path => path.endsWith('.ts'))
   for (const { find, replace } of patches) {
-    const found = paths.flatMap(path => Array<string>(readFileSync(folder + path, 'utf8').split(find).length - 1).fill(folder + path))
+    const found = paths.flatMap(path =>
+      Array<string>(readFileSync(folder + path, 'utf8').split(find).length - 1).fill(folder + path),
+    )
     const [path] = found
-    if (path === undefined || found.length > 1) throw new Error(`mutant "${name}": the sources hold ${JSON.stringify(find)} ${found.length} times, not once`)
+    if (path === undefined || found.length > 1)
+      throw new Error(`mutant "${name}": the sources hold ${JSON.stringify(find)} ${found.length} times, not once`)
     writeFileSync(path, readFileSync(path, 'utf8').split(find).join(replace))
   }
   const locks: { createLocksOn: typeof createLocksOn } = await import(`${folder}locks.ts`)
   const memory: { memoryStore: typeof memoryStore } = await import(`${folder}drivers/memory.ts`)
   const errors: { StoreUnavailableError: typeof StoreUnavailableError } = await import(`${folder}core/errors.ts`)
-  return { createLocksOn: locks.createLocksOn, memoryStore: memory.memoryStore, StoreUnavailableError: errors.StoreUnavailableError }
+  return {
+    createLocksOn: locks.createLocksOn,
+    memoryStore: memory.memoryStore,
+    StoreUnavailableError: errors.StoreUnavailableError,
+  }
 }

@@ -1,10 +1,11 @@
 /**
  * The network between each process and the one store, and what a driver makes of it.
  *
- * A request may be slow, lost, or sent again and carried out twice; it may be carried out long after its caller has given up.
- * A reply may be slow or lost. A push may be slow, lost or repeated. A link may be cut: what arrives then is lost, or stuck
- * until the link heals. The store may be down, and come back with its memory. The caller learns at its deadline that it has
- * learned nothing, as from a driver that keeps the contract; some calls hang for good, as from one that does not.
+ * A request may be slow, lost, or sent again and carried out twice; it may be carried out long after its caller has
+ * given up. A reply may be slow or lost. A push may be slow, lost or repeated. A link may be cut: what arrives then is
+ * lost, or stuck until the link heals. The store may be down, and come back with its memory. The caller learns at its
+ * deadline that it has learned nothing, as from a driver that keeps the contract; some calls hang for good, as from one
+ * that does not.
  *
  * A first enter is not carried out again once it was answered: no client sends again what it has the answer of.
  */
@@ -103,7 +104,8 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
   let weather = first
   let isDown = false
 
-  const latency = (): number => (chance.of(weather.slow) ? chance.spread(1, weather.slowMs) : chance.between(weather.leastMs, weather.mostMs))
+  const latency = (): number =>
+    chance.of(weather.slow) ? chance.spread(1, weather.slowMs) : chance.between(weather.leastMs, weather.mostMs)
   const linkOf = (process: Process): Link => {
     const link = links.get(process)
     if (link === undefined) throw new Error(`${process.name} is not connected`)
@@ -122,7 +124,13 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
     link.stuck.push(() => arrive(link, what, task))
   }
 
-  function call<T extends Answer>(link: Link, what: string, io: Io, execute: () => Promise<T>, once = false): Promise<T> {
+  function call<T extends Answer>(
+    link: Link,
+    what: string,
+    io: Io,
+    execute: () => Promise<T>,
+    once = false,
+  ): Promise<T> {
     const { process } = link
     return new Promise<T>((resolve, reject) => {
       let answered = false
@@ -134,10 +142,13 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
         deadline?.cancel()
         how()
       }
-      const fail = (message: string, ambiguous: boolean): void => settle(() => reject(new modules.StoreUnavailableError(message, { ambiguous })))
+      const fail = (message: string, ambiguous: boolean): void =>
+        settle(() => reject(new modules.StoreUnavailableError(message, { ambiguous })))
       if (link.closed) return fail('closed', false)
-      if (!chance.of(weather.hang)) deadline = process.clock.after(io.timeoutMs, () => fail(`no answer within ${io.timeoutMs} ms`, true))
-      if ((isDown || link.cut) && chance.of(0.5)) return process.receive(latency(), () => fail('connection refused', false))
+      if (!chance.of(weather.hang))
+        deadline = process.clock.after(io.timeoutMs, () => fail(`no answer within ${io.timeoutMs} ms`, true))
+      if ((isDown || link.cut) && chance.of(0.5))
+        return process.receive(latency(), () => fail('connection refused', false))
       if (chance.of(weather.loseRequest)) return world.note(`${what} is lost`)
       const copies = chance.of(weather.repeat) ? 2 : 1
       for (let copy = 1; copy <= copies; copy += 1) {
@@ -199,13 +210,24 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
   }
 
   function connect(process: Process): Store {
-    const link: Link = { process, cut: false, stuck: [], listener: null, closing: false, closed: false, entering: new Map(), owing: new Map(), told: new Set() }
+    const link: Link = {
+      process,
+      cut: false,
+      stuck: [],
+      listener: null,
+      closing: false,
+      closed: false,
+      entering: new Map(),
+      owing: new Map(),
+      told: new Set(),
+    }
     links.set(process, link)
 
     function refuseTwo(verb: string, id: string): void {
       const deadline = link.entering.get(id)
       if (deadline === undefined) return
-      if (verb === 'enter' || world.now < deadline) world.fail(`${process.name} has two calls under way for ${id}: enter and ${verb}`)
+      if (verb === 'enter' || world.now < deadline)
+        world.fail(`${process.name} has two calls under way for ${id}: enter and ${verb}`)
     }
 
     return {
@@ -219,7 +241,9 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
           const execute = async (): Promise<Entry> => {
             const entry = await inner.enter(asked, io)
             if (left.has(asked.id) && isIn(entry))
-              world.fail(`ghost grant: ${asked.id} came back to "${asked.key}" (${entry.status}) after its owner had left for good`)
+              world.fail(
+                `ghost grant: ${asked.id} came back to "${asked.key}" (${entry.status}) after its owner had left for good`,
+              )
             await look(asked.key)
             return entry
           }
@@ -232,7 +256,8 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
         call(link, `${process.name} renew ${renewals.map(({ id }) => id).join(' ')}`, io, async () => {
           const answers: Renewal[] = []
           for (const renewal of renewals) {
-            if (chance.of(weather.unknown)) answers.push({ status: 'unknown', cause: new Error('one of the batch failed') })
+            if (chance.of(weather.unknown))
+              answers.push({ status: 'unknown', cause: new Error('one of the batch failed') })
             else answers.push(...(await inner.renew([renewal], io)))
             await look(renewal.key)
           }
@@ -241,12 +266,17 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
       leave(asked, io) {
         refuseTwo('leave', asked.id)
         link.owing.delete(asked.id)
-        return call(link, `${process.name} leave ${asked.key} ${asked.id}${asked.keepMs > 0 ? ` keep ${asked.keepMs}` : ''}`, io, async () => {
-          const answer = await inner.leave(asked, io)
-          left.add(asked.id)
-          await look(asked.key)
-          return answer
-        })
+        return call(
+          link,
+          `${process.name} leave ${asked.key} ${asked.id}${asked.keepMs > 0 ? ` keep ${asked.keepMs}` : ''}`,
+          io,
+          async () => {
+            const answer = await inner.leave(asked, io)
+            left.add(asked.id)
+            await look(asked.key)
+            return answer
+          },
+        )
       },
       listen(listener) {
         return call(link, `${process.name} listen`, { timeoutMs: 5_000 }, async () => {
@@ -257,7 +287,8 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
                 for (const token of tokens) link.told.add(token)
                 each.holds(key, tokens)
               }),
-            revoked: (key, token, reason) => push(link, `revoked ${key} ${short(token)}`, each => each.revoked(key, token, reason)),
+            revoked: (key, token, reason) =>
+              push(link, `revoked ${key} ${short(token)}`, each => each.revoked(key, token, reason)),
             gap: () => push(link, 'gap', each => each.gap()),
           })
           return {
@@ -269,7 +300,8 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
         })
       },
       async inspect(key, io) {
-        if (!chance.of(weather.loseInspect)) return call(link, `${process.name} inspect ${key}`, io, () => inner.inspect(key, io))
+        if (!chance.of(weather.loseInspect))
+          return call(link, `${process.name} inspect ${key}`, io, () => inner.inspect(key, io))
         await process.sleep(io.timeoutMs)
         throw new modules.StoreUnavailableError(`no answer within ${io.timeoutMs} ms`, { ambiguous: true })
       },
@@ -280,7 +312,11 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
         call(link, `${process.name} revoke ${key} ${asked.tickets}${asked.now ? ' now' : ''}`, io, async () => {
           const { holders = [], waiters = [] } = views.get(key)?.view ?? {}
           const count = await inner.revoke(key, asked, io)
-          if (asked.now) observer.taken(key, Math.max(0, ...[...holders, ...waiters].map(ticket => ticket.token + ticket.tokens - 1)))
+          if (asked.now)
+            observer.taken(
+              key,
+              Math.max(0, ...[...holders, ...waiters].map(ticket => ticket.token + ticket.tokens - 1)),
+            )
           await look(key)
           return count
         }),
@@ -299,7 +335,9 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
       link.listener.gap()
       const { now } = world
       const { pausedMs } = process
-      const waiting = [...owing].filter(([id, { waits, sentAt }]) => waits > 0 && !told.has(waits) && sentAt < now && !entering.has(id))
+      const waiting = [...owing].filter(
+        ([id, { waits, sentAt }]) => waits > 0 && !told.has(waits) && sentAt < now && !entering.has(id),
+      )
       process.receive(AFTER_GAP_MS, () => {
         if (process.pausedMs > pausedMs || link.closed) return
         for (const [id, debt] of waiting)
@@ -349,9 +387,12 @@ export function createNetwork(world: World, modules: Modules, first: Weather, ob
     },
     waiting(process) {
       const { owing, entering, told } = linkOf(process)
-      return [...owing].filter(([id, { waits, unanswered }]) => waits > 0 && unanswered === 0 && !told.has(waits) && !entering.has(id)).map(([id]) => id)
+      return [...owing]
+        .filter(([id, { waits, unanswered }]) => waits > 0 && unanswered === 0 && !told.has(waits) && !entering.has(id))
+        .map(([id]) => id)
     },
-    owing: process => [...linkOf(process).owing].filter(([, { unanswered, present }]) => present || unanswered > 0).map(([id]) => id),
+    owing: process =>
+      [...linkOf(process).owing].filter(([, { unanswered, present }]) => present || unanswered > 0).map(([id]) => id),
     async mustBeEmpty(key) {
       const view = await inner.inspect(key, { timeoutMs: 1 })
       if (view !== null) world.fail(`"${key}" is not free at the end: ${JSON.stringify(view)}`)
@@ -368,7 +409,15 @@ export function short(token: number): string {
   return String(token - EARLIEST_TOKEN)
 }
 
-type Answer = Entry | Renewal | readonly Renewal[] | { readonly was: string } | number | LockView | AsyncDisposable | null
+type Answer =
+  | Entry
+  | Renewal
+  | readonly Renewal[]
+  | { readonly was: string }
+  | number
+  | LockView
+  | AsyncDisposable
+  | null
 
 function show(answer: Answer): string {
   if (typeof answer !== 'object' || answer === null) return String(answer)
@@ -377,7 +426,8 @@ function show(answer: Answer): string {
   if ('holders' in answer && 'waiters' in answer) return `${answer.holders.length} hold, ${answer.waiters.length} wait`
   if (!('status' in answer)) return 'done'
   if (answer.status === 'held') return `held for ${answer.leftMs.toFixed(3)}, ${answer.waiters} wait`
-  if (answer.status === 'holds') return `holds ${short(answer.token)} for ${answer.leftMs.toFixed(3)}, ${answer.waiters} wait`
+  if (answer.status === 'holds')
+    return `holds ${short(answer.token)} for ${answer.leftMs.toFixed(3)}, ${answer.waiters} wait`
   if (answer.status === 'waits')
     return `waits ${short(answer.token)} for ${answer.leftMs.toFixed(3)} behind ${answer.ahead}, again in ${answer.retryMs.toFixed(3)}`
   if (answer.status === 'refused') return `refused behind ${answer.holders.map(({ holder }) => holder).join(' ')}`

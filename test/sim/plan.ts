@@ -70,20 +70,42 @@ export function planOf(chance: Chance): Plan {
         ttlsMs: [chance.pick([300, 2_000, 15_000])],
         storeTimeoutMs: chance.pick([500, 5_000]),
       },
-      ...{ thinkMs: chance.pick([0, 2, 10]), holdMs: chance.spread(3, 25), longestHoldMs: 150, faultsUntilMs: 1_500, faultEveryMs: faults(400), faultMs: 600 },
+      ...{
+        thinkMs: chance.pick([0, 2, 10]),
+        holdMs: chance.spread(3, 25),
+        longestHoldMs: 150,
+        faultsUntilMs: 1_500,
+        faultEveryMs: faults(400),
+        faultMs: 600,
+      },
     }
   }
   if (pace === 'tiny') {
     // Leases that hardly outlive a round trip.
     return {
-      ...{ ...common, ttlsMs: [chance.spread(20, 60), chance.spread(30, 200)], storeTimeoutMs: chance.pick([50, 300, 5_000]) },
-      ...{ thinkMs: 40, holdMs: chance.spread(5, 60), longestHoldMs: 300, faultsUntilMs: 2_500, faultEveryMs: faults(250), faultMs: 300 },
+      ...{
+        ...common,
+        ttlsMs: [chance.spread(20, 60), chance.spread(30, 200)],
+        storeTimeoutMs: chance.pick([50, 300, 5_000]),
+      },
+      ...{
+        thinkMs: 40,
+        holdMs: chance.spread(5, 60),
+        longestHoldMs: 300,
+        faultsUntilMs: 2_500,
+        faultEveryMs: faults(250),
+        faultMs: 300,
+      },
     }
   }
   if (pace === 'waiters') {
     // Slow work and long faults: tickets of waiters run out.
     return {
-      ...{ ...common, ttlsMs: [chance.spread(500, 4_000), chance.pick([2_000, 15_000])], storeTimeoutMs: chance.pick([300, 1_000, 5_000]) },
+      ...{
+        ...common,
+        ttlsMs: [chance.spread(500, 4_000), chance.pick([2_000, 15_000])],
+        storeTimeoutMs: chance.pick([300, 1_000, 5_000]),
+      },
       ...{
         thinkMs: chance.spread(50, 1_500),
         holdMs: chance.spread(200, 2_000),
@@ -95,8 +117,19 @@ export function planOf(chance: Chance): Plan {
     }
   }
   return {
-    ...{ ...common, ttlsMs: [chance.spread(50, 500), chance.spread(300, 3_000), 15_000], storeTimeoutMs: chance.pick([100, 1_000, 5_000]) },
-    ...{ thinkMs: 200, holdMs: chance.spread(20, 1_000), longestHoldMs: 3_000, faultsUntilMs: 12_000, faultEveryMs: faults(1_500), faultMs: 8_000 },
+    ...{
+      ...common,
+      ttlsMs: [chance.spread(50, 500), chance.spread(300, 3_000), 15_000],
+      storeTimeoutMs: chance.pick([100, 1_000, 5_000]),
+    },
+    ...{
+      thinkMs: 200,
+      holdMs: chance.spread(20, 1_000),
+      longestHoldMs: 3_000,
+      faultsUntilMs: 12_000,
+      faultEveryMs: faults(1_500),
+      faultMs: 8_000,
+    },
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * Seeds that find a bug which the simulation once found in the library, should it come back: each with the mutant that puts
- * it back in. A seed stands for its world only as long as the simulation is as it was; a mutant must be found anew each time.
+ * Seeds that find a bug which the simulation once found in the library, should it come back: each with the mutant that
+ * puts it back in. A seed stands for its world only as long as the simulation is as it was; a mutant must be found anew
+ * each time.
  */
 export interface Regression {
   readonly seed: number
@@ -15,7 +16,11 @@ export const REGRESSIONS: readonly Regression[] = [
     bug: 'a lease whose first enter had not been answered was released without forbidding its id, so that enter, carried out late, took the lock for nobody',
     mutant: 'a release forbids nothing to a request under way',
   },
-  { seed: 166, bug: 'a lease lost at its maxHold was left at once, although its minHold was not over', mutant: 'a loss forgets minHold' },
+  {
+    seed: 166,
+    bug: 'a lease lost at its maxHold was left at once, although its minHold was not over',
+    mutant: 'a loss forgets minHold',
+  },
   {
     seed: 8,
     bug: 'a waiter that learnt from an answer that it was revoked did not leave; if its ticket held by then, it stood there until it ran out',

@@ -1,9 +1,9 @@
 /**
  * One seed, from the beginning of its world to the end.
  *
- * First work and faults together. Then everything heals, and the tasks start nothing new: now every call must settle. Then a
- * process that knows nothing of all this gets each key, as soon as what the dead have left has run out. Then all close, and
- * nothing of theirs may be left in the store.
+ * First work and faults together. Then everything heals, and the tasks start nothing new: now every call must settle.
+ * Then a process that knows nothing of all this gets each key, as soon as what the dead have left has run out. Then all
+ * close, and nothing of theirs may be left in the store.
  */
 import { real } from './modules.ts'
 import type { Modules } from './modules.ts'
@@ -40,10 +40,16 @@ const FLUSH_MS = 25_000
 /** Longest ttl and minHold, with room. */
 const FORGOTTEN_MS = 60_000
 
-export async function simulate(seed: number, modules: Modules = real, options: { readonly record?: boolean } = {}): Promise<Outcome> {
+export async function simulate(
+  seed: number,
+  modules: Modules = real,
+  options: { readonly record?: boolean } = {},
+): Promise<Outcome> {
   const world = createWorld(seed, { record: options.record ?? false })
   const plan = planOf(world.chance)
-  const restore = catchRejections(error => world.fail(`unhandled rejection: ${error instanceof Error ? error.stack : String(error)}`))
+  const restore = catchRejections(error =>
+    world.fail(`unhandled rejection: ${error instanceof Error ? error.stack : String(error)}`),
+  )
   try {
     const tally = await play(world, plan, modules)
     return { seed, violation: world.violation, hash: world.hash, events: world.events, tally, trace: world.trace }
@@ -62,11 +68,17 @@ async function play(world: World, plan: Plan, modules: Modules): Promise<Readonl
   function join(name: string, ttlMs: number): Membership {
     const process = world.spawn(name)
     const fair = plan.strict[members.length % plan.strict.length] === true ? 'strict' : 'cohort'
-    const locks = modules.createLocksOn(process.clock, network.connect(process), { holder: name, ttl: ttlMs, storeTimeout: plan.storeTimeoutMs, fair })
+    const locks = modules.createLocksOn(process.clock, network.connect(process), {
+      holder: name,
+      ttl: ttlMs,
+      storeTimeout: plan.storeTimeoutMs,
+      fair,
+    })
     return { process, locks, ttlMs, fair }
   }
 
-  const hire = (): void => void members.push(createMember(world, oracle, plan, join(`p${members.length + 1}`, chance.pick(plan.ttlsMs))))
+  const hire = (): void =>
+    void members.push(createMember(world, oracle, plan, join(`p${members.length + 1}`, chance.pick(plan.ttlsMs))))
 
   const keys = [...plan.keys.map(key => key.name), ELECTION]
   const living = (): readonly Member[] => members.filter(({ process }) => process.state !== 'dead')
@@ -137,18 +149,24 @@ async function play(world: World, plan: Plan, modules: Modules): Promise<Readonl
   await leaveAll()
   return oracle.tally
 
-  /** Everything has settled: whoever is still there holds nothing and waits for nothing, as soon as what was under way has come through. */
+  /**
+   * Everything has settled: whoever is still there holds nothing and waits for nothing, as soon as what was under way
+   * has come through.
+   */
   async function nobodysTickets(): Promise<void> {
     await world.run(world.now + plan.storeTimeoutMs * 1.2 + TIDY_MS)
     const orderly = living().filter(member => !member.closedEarly)
     for (const { process } of orderly) {
-      for (const id of network.owing(process)) world.fail(`${process.name} has forgotten ${id}: it has entered it, and never left`)
+      for (const id of network.owing(process))
+        world.fail(`${process.name} has forgotten ${id}: it has entered it, and never left`)
     }
     const names = new Set(orderly.map(({ process }) => process.name))
     for (const key of keys) {
       for (const ticket of network.tickets(key)) {
         if (!names.has(ticket.holder) || ticket.meta['kept'] !== undefined) continue
-        world.fail(`${ticket.holder} has no use for it any more, and still stands in "${key}" with ${short(ticket.token)} for ${ticket.leftMs} ms`)
+        world.fail(
+          `${ticket.holder} has no use for it any more, and still stands in "${key}" with ${short(ticket.token)} for ${ticket.leftMs} ms`,
+        )
       }
     }
   }
@@ -161,7 +179,14 @@ async function play(world: World, plan: Plan, modules: Modules): Promise<Readonl
     async function take(key: string): Promise<void> {
       try {
         const lease = await locks.acquire(key, { wait: Infinity })
-        oracle.began(process, lease, { mode: 'exclusive', limit: null, ttlMs: 1_000, maxHoldMs: Infinity, minHoldMs: 0, autoRenew: true })
+        oracle.began(process, lease, {
+          mode: 'exclusive',
+          limit: null,
+          ttlMs: 1_000,
+          maxHoldMs: Infinity,
+          minHoldMs: 0,
+          autoRenew: true,
+        })
         oracle.ended(lease)
         await lease.release()
       } catch (error) {
@@ -170,7 +195,8 @@ async function play(world: World, plan: Plan, modules: Modules): Promise<Readonl
       }
     }
     for (const name of keys) {
-      const others = (): readonly number[] => network.tickets(name).flatMap(({ holder, leftMs }) => (holder === process.name ? [] : [leftMs]))
+      const others = (): readonly number[] =>
+        network.tickets(name).flatMap(({ holder, leftMs }) => (holder === process.name ? [] : [leftMs]))
       const since = world.now
       let done = false
       take(name).then(

@@ -6,7 +6,18 @@ import { simulate } from './simulate.ts'
 const SEEDS = 2_000
 const AT_A_TIME = 250
 /** What must have come about, else nothing was tried. */
-const KINDS = ['acquired by store', 'acquired by push', 'acquired by cohort', 'released', 'lost', 'suspect', 'revoked', 'timed-out', 'store-error', 'stalled']
+const KINDS = [
+  'acquired by store',
+  'acquired by push',
+  'acquired by cohort',
+  'released',
+  'lost',
+  'suspect',
+  'revoked',
+  'timed-out',
+  'store-error',
+  'stalled',
+]
 
 describe('the core in virtual time', () => {
   test.each(REGRESSIONS)('seed $seed, which found: $bug', async ({ seed, mutant }) => {
@@ -20,7 +31,8 @@ describe('the core in virtual time', () => {
     test(`seeds ${first} to ${last} keep every promise`, async () => {
       for (let seed = first; seed <= last; seed += 1) {
         const outcome = await simulate(seed)
-        if (outcome.violation !== null) expect.fail(`seed ${seed}: ${outcome.violation}\nReplay it: npm run sim -- --seed ${seed}`)
+        if (outcome.violation !== null)
+          expect.fail(`seed ${seed}: ${outcome.violation}\nReplay it: npm run sim -- --seed ${seed}`)
         for (const [kind, count] of outcome.tally) tally.set(kind, (tally.get(kind) ?? 0) + count)
       }
     })
@@ -32,7 +44,10 @@ describe('the core in virtual time', () => {
 
   test('a seed goes the same way each time', async () => {
     for (let seed = 1; seed <= 20; seed += 1) {
-      const [once, again] = [await simulate(seed, undefined, { record: true }), await simulate(seed, undefined, { record: true })]
+      const [once, again] = [
+        await simulate(seed, undefined, { record: true }),
+        await simulate(seed, undefined, { record: true }),
+      ]
       expect(again.trace).toEqual(once.trace)
       expect(again.hash).toBe(once.hash)
     }

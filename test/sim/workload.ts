@@ -1,6 +1,6 @@
 /**
- * What the tasks of a process do with the public interface: acquire, run, try, several keys, elections, revoke, abort, close.
- * They behave as users do: most stop when their lease is lost, some go on for a while.
+ * What the tasks of a process do with the public interface: acquire, run, try, several keys, elections, revoke, abort,
+ * close. They behave as users do: most stop when their lease is lost, some go on for a while.
  *
  * Every call has an instant by which it must have settled, counted in the time in which its process ran.
  */
@@ -75,7 +75,8 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, membershi
     try {
       return await call()
     } catch (error) {
-      if (!isExpected(error)) world.fail(`${name} rejected with ${error instanceof Error ? error.stack : String(error)}`)
+      if (!isExpected(error))
+        world.fail(`${name} rejected with ${error instanceof Error ? error.stack : String(error)}`)
       return null
     } finally {
       open.delete(name)
@@ -89,7 +90,8 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, membershi
   }
 
   function wishFor(key: Key): Wish {
-    const shared = key.use === 'semaphore' || (key.use === 'readers' && chance.of(0.7)) || (key.use === 'mixed' && chance.of(0.5))
+    const shared =
+      key.use === 'semaphore' || (key.use === 'readers' && chance.of(0.7)) || (key.use === 'mixed' && chance.of(0.5))
     const limit = key.use === 'semaphore' || (key.use === 'mixed' && shared && chance.of(0.5)) ? key.limit : null
     const plain = chance.of(plan.plain)
     const own = !plain && chance.of(0.4)
@@ -104,14 +106,27 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, membershi
       ...(maxHoldMs === Infinity ? {} : { maxHold: maxHoldMs }),
       ...(minHoldMs === 0 ? {} : { minHold: minHoldMs, meta: { kept: String(minHoldMs) } }),
     }
-    const terms: Terms = { mode: shared ? 'shared' : 'exclusive', limit, ttlMs: chosenTtl, maxHoldMs, minHoldMs, autoRenew }
+    const terms: Terms = {
+      mode: shared ? 'shared' : 'exclusive',
+      limit,
+      ttlMs: chosenTtl,
+      maxHoldMs,
+      minHoldMs,
+      autoRenew,
+    }
     return { key, terms, waitMs, options: limit === null ? { ...options, mode: terms.mode } : { ...options, limit } }
   }
 
   const lines = new Map<string, Set<{ readonly untilMs: number }>>()
 
   function stand({ key, terms, waitMs }: Wish): Place {
-    const shares = fair === 'cohort' && terms.mode === 'exclusive' && terms.autoRenew && terms.maxHoldMs === Infinity && terms.minHoldMs === 0 && waitMs > 0
+    const shares =
+      fair === 'cohort' &&
+      terms.mode === 'exclusive' &&
+      terms.autoRenew &&
+      terms.maxHoldMs === Infinity &&
+      terms.minHoldMs === 0 &&
+      waitMs > 0
     const name = `${key.name} ${terms.ttlMs}`
     const line = lines.get(name) ?? new Set()
     lines.set(name, line)
@@ -122,7 +137,8 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, membershi
         if (!line.has(own)) return
         for (const other of line) {
           if (other === own) break
-          if (world.now < other.untilMs) world.fail(`${process.name} served a task that waits for ${key.name} before one that came earlier`)
+          if (world.now < other.untilMs)
+            world.fail(`${process.name} served a task that waits for ${key.name} before one that came earlier`)
         }
         line.delete(own)
       },
@@ -136,14 +152,23 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, membershi
   async function work(lease: Lease | LeaseSet, terms: Terms): Promise<void> {
     oracle.began(process, lease, terms)
     const heedless = chance.of(0.1)
-    let leftMs = chance.of(0.1) ? Math.min(plan.longestHoldMs, chance.between(1, 2.5) * terms.ttlMs) : plan.holdMs * chance.between(0, 2)
+    let leftMs = chance.of(0.1)
+      ? Math.min(plan.longestHoldMs, chance.between(1, 2.5) * terms.ttlMs)
+      : plan.holdMs * chance.between(0, 2)
     while (leftMs > 0 && (heedless || !lease.signal.aborted)) {
       const stepMs = Math.min(leftMs, chance.spread(1, Math.max(2, plan.holdMs)))
       leftMs -= stopping ? Infinity : stepMs
       await process.sleep(stepMs)
-      if (!terms.autoRenew && chance.of(0.6)) await settles('renew', plan.storeTimeoutMs + SLACK_MS, () => lease.renew())
-      if (chance.of(0.03)) await settles('renew', plan.storeTimeoutMs + SLACK_MS, () => lease.renew(Math.max(1, terms.ttlMs * chance.between(0.3, 1.5))))
-      if (chance.of(0.03)) await settles('ensure', plan.storeTimeoutMs + SLACK_MS, () => lease.ensure(terms.ttlMs * chance.between(0.1, 0.9)))
+      if (!terms.autoRenew && chance.of(0.6))
+        await settles('renew', plan.storeTimeoutMs + SLACK_MS, () => lease.renew())
+      if (chance.of(0.03))
+        await settles('renew', plan.storeTimeoutMs + SLACK_MS, () =>
+          lease.renew(Math.max(1, terms.ttlMs * chance.between(0.3, 1.5))),
+        )
+      if (chance.of(0.03))
+        await settles('ensure', plan.storeTimeoutMs + SLACK_MS, () =>
+          lease.ensure(terms.ttlMs * chance.between(0.1, 0.9)),
+        )
     }
   }
 
@@ -195,11 +220,14 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, membershi
       }),
     )
     place.left()
-    if (ran === true && lost) world.fail(`${process.name}: run of "${wish.key.name}" resolved though its lease was lost`)
+    if (ran === true && lost)
+      world.fail(`${process.name}: run of "${wish.key.name}" resolved though its lease was lost`)
   }
 
   async function attempt(wish: Wish): Promise<void> {
-    const lease = await settles(`tryAcquire ${wish.key.name}`, callMs, () => locks.tryAcquire(wish.key.name, wish.options))
+    const lease = await settles(`tryAcquire ${wish.key.name}`, callMs, () =>
+      locks.tryAcquire(wish.key.name, wish.options),
+    )
     if (lease === null) return
     await work(lease, wish.terms)
     await release(lease)
@@ -211,7 +239,9 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, membershi
     const terms: Terms = { ...wish.terms, mode: 'exclusive', limit: null, maxHoldMs: Infinity, minHoldMs: 0 }
     const options: LockOptions = { wait: wish.waitMs, renew: terms.autoRenew ? 'auto' : 'manual', ttl: terms.ttlMs }
     const bound = wish.waitMs === 0 ? keys.length * callMs : waitBound(wish)
-    const set = await settles(`acquireAll ${keys.join(' ')}`, bound + plan.storeTimeoutMs + callMs, () => locks.acquireAll(keys, options))
+    const set = await settles(`acquireAll ${keys.join(' ')}`, bound + plan.storeTimeoutMs + callMs, () =>
+      locks.acquireAll(keys, options),
+    )
     if (set === null) return
     await work(set, terms)
     await release(set)
@@ -234,7 +264,10 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, membershi
 
   async function operate(key: Key): Promise<void> {
     if (chance.of(0.5)) await settles('inspect', callMs, () => locks.inspect(key.name))
-    else await settles('revoke', callMs, () => locks.revoke(key.name, { reason: 'test', tickets: chance.pick(['holders', 'all']), now: chance.of(0.3) }))
+    else
+      await settles('revoke', callMs, () =>
+        locks.revoke(key.name, { reason: 'test', tickets: chance.pick(['holders', 'all']), now: chance.of(0.3) }),
+      )
   }
 
   async function act(): Promise<void> {
@@ -258,7 +291,9 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, membershi
   }
 
   for (let index = 0; index < plan.tasksEach; index += 1) {
-    task().catch((error: unknown) => world.fail(`a task failed: ${error instanceof Error ? error.stack : String(error)}`))
+    task().catch((error: unknown) =>
+      world.fail(`a task failed: ${error instanceof Error ? error.stack : String(error)}`),
+    )
   }
 
   return {

@@ -1,12 +1,13 @@
 /**
  * Virtual time, and the processes that live in it.
  *
- * Everything that happens is an event at an instant, in whole microseconds. One event runs, then all promises that it has
- * settled run to their end, then the checks; only then the next event. So a simulation is a function of its seed.
+ * Everything that happens is an event at an instant, in whole microseconds. One event runs, then all promises that it
+ * has settled run to their end, then the checks; only then the next event. So a simulation is a function of its seed.
  *
- * An event may belong to a process: a timer of it, or something that arrives for it. While the process is paused (SIGSTOP,
- * or an event loop that is blocked) its events are kept, and when it goes on they run at once: sometimes what arrived before
- * the timers, as behind a blocked event loop, sometimes the other way round. A dead process runs nothing any more.
+ * An event may belong to a process: a timer of it, or something that arrives for it. While the process is paused
+ * (SIGSTOP, or an event loop that is blocked) its events are kept, and when it goes on they run at once: sometimes what
+ * arrived before the timers, as behind a blocked event loop, sometimes the other way round. A dead process runs nothing
+ * any more.
  */
 import type { Clock, Timer } from '../../src/core/clock.ts'
 import { chanceOf } from './chance.ts'
@@ -276,7 +277,8 @@ function createAgenda(): Agenda {
         const left = heap[2 * index + 1]
         const right = heap[2 * index + 2]
         if (left === undefined) break
-        const [smaller, place] = right !== undefined && before(right, left) ? [right, 2 * index + 2] : [left, 2 * index + 1]
+        const [smaller, place] =
+          right !== undefined && before(right, left) ? [right, 2 * index + 2] : [left, 2 * index + 1]
         if (before(last, smaller)) break
         heap[index] = smaller
         index = place

@@ -30,11 +30,16 @@ function connect(): Database {
 
 function prepared(): Database {
   const database = connect()
-  database.exec(`${schema('sqlite')} CREATE TABLE account (id TEXT PRIMARY KEY, balance INTEGER NOT NULL); INSERT INTO account VALUES ('7', 100)`)
+  database.exec(
+    `${schema('sqlite')} CREATE TABLE account (id TEXT PRIMARY KEY, balance INTEGER NOT NULL); INSERT INTO account VALUES ('7', 100)`,
+  )
   return database
 }
 
-async function inTransaction<T>(database: Database, work: (tx: ReturnType<typeof fromNodeSqlite>) => Promise<T>): Promise<T> {
+async function inTransaction<T>(
+  database: Database,
+  work: (tx: ReturnType<typeof fromNodeSqlite>) => Promise<T>,
+): Promise<T> {
   database.exec('BEGIN IMMEDIATE')
   try {
     const value = await work(fromNodeSqlite(database))
@@ -99,7 +104,9 @@ describe('a fence', () => {
 
   test('refuses a shared lease, a store without tokens, a missing table, and a database outside a transaction', async () => {
     const database = prepared()
-    await expect(inTransaction(database, tx => fence(tx, { key: 'k', token: 1, mode: 'shared' }))).rejects.toThrow(UnsupportedError)
+    await expect(inTransaction(database, tx => fence(tx, { key: 'k', token: 1, mode: 'shared' }))).rejects.toThrow(
+      UnsupportedError,
+    )
     await expect(fenced(database, 0)).rejects.toThrow(UnsupportedError)
     await expect(fenced(database, 2 ** 53)).rejects.toThrow(UnsupportedError)
     await expect(fenced(database, 1, { table: 'nowhere' })).rejects.toThrow(/schema\('sqlite'\)/)

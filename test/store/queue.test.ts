@@ -59,7 +59,13 @@ describe('the rule', () => {
   })
 
   test('takes nobody who holds out when one more comes', () => {
-    fc.assert(fc.property(fc.array(wish, { maxLength: 12 }), wish, (queue, last) => holding([...queue, last]) >= holding(queue)))
+    fc.assert(
+      fc.property(
+        fc.array(wish, { maxLength: 12 }),
+        wish,
+        (queue, last) => holding([...queue, last]) >= holding(queue),
+      ),
+    )
   })
 
   test('takes nobody who holds out when another leaves', () => {
@@ -78,7 +84,19 @@ const T0: Now = { ms: 10_000, micros: 1_795_000_000_000_000 }
 const at = (ms: number): Now => ({ ms: T0.ms + ms, micros: T0.micros + ms * 1_000 })
 
 function request(id: string, change: Partial<TicketRequest> = {}): TicketRequest {
-  return { key: 'k', id, holder: id, mode: 'exclusive', limit: null, ttlMs: 1_000, waiterTtlMs: 300, queue: true, tokens: 1, meta: {}, ...change }
+  return {
+    key: 'k',
+    id,
+    holder: id,
+    mode: 'exclusive',
+    limit: null,
+    ttlMs: 1_000,
+    waiterTtlMs: 300,
+    queue: true,
+    tokens: 1,
+    meta: {},
+    ...change,
+  }
 }
 
 /** Lets all enter at one time. */
@@ -122,7 +140,11 @@ describe('time', () => {
   })
 
   test('a clock that was set back gives nobody more than its own ttl', () => {
-    const queue = leave(queueOf(T0, request('a'), request('b')), { key: 'k', id: 'x', keepMs: 0, forbidMs: 700 }, T0).queue
+    const queue = leave(
+      queueOf(T0, request('a'), request('b')),
+      { key: 'k', id: 'x', keepMs: 0, forbidMs: 700 },
+      T0,
+    ).queue
     const back = at(-3_600_000)
     const swept = renew(queue, { key: 'k', id: 'x', ttlMs: 1 }, back).queue
     expect(swept.tickets.map(ticket => ticket.expiresAt - back.ms)).toEqual([1_000, 300])
@@ -139,8 +161,13 @@ describe('time', () => {
         const waits = enter(held.queue, request('b', { waiterTtlMs: lifeMs }), now)
         const refused = enter(held.queue, request('c', { queue: false }), now)
         for (const { answer } of [held, waits]) expect('leftMs' in answer && answer.leftMs <= lifeMs).toBe(true)
-        expect(refused.answer).toMatchObject({ status: 'refused', retryMs: expect.toSatisfy(retryMs => retryMs <= lifeMs) })
-        expect(view('k', waits.queue, now)).toMatchObject({ holders: [{ leftMs: expect.toSatisfy(leftMs => leftMs <= lifeMs) }] })
+        expect(refused.answer).toMatchObject({
+          status: 'refused',
+          retryMs: expect.toSatisfy(retryMs => retryMs <= lifeMs),
+        })
+        expect(view('k', waits.queue, now)).toMatchObject({
+          holders: [{ leftMs: expect.toSatisfy(leftMs => leftMs <= lifeMs) }],
+        })
       }),
       { examples: [[68.05, 60]] },
     )
@@ -164,13 +191,22 @@ describe('time', () => {
     const readers = [30, 50, 40].map(ttlMs => request(`r${ttlMs}`, { mode: 'shared', ttlMs }))
     expect(enter(queueOf(T0, ...readers), request('w'), T0).answer).toMatchObject({ status: 'waits', retryMs: 50 })
     const longer = request('r400', { mode: 'shared', ttlMs: 400 })
-    expect(enter(queueOf(T0, ...readers, longer), request('w'), T0).answer).toMatchObject({ status: 'waits', retryMs: 100 })
+    expect(enter(queueOf(T0, ...readers, longer), request('w'), T0).answer).toMatchObject({
+      status: 'waits',
+      retryMs: 100,
+    })
   })
 
   test('one behind a limit comes again when as many have run out as must', () => {
     const queue = queueOf(T0, ...[30, 50, 40].map(ttlMs => request(`s${ttlMs}`, { mode: 'shared', limit: 3, ttlMs })))
-    expect(enter(queue, request('a', { mode: 'shared', limit: 3 }), T0).answer).toMatchObject({ status: 'waits', retryMs: 30 })
-    expect(enter(queue, request('b', { mode: 'shared', limit: 2 }), T0).answer).toMatchObject({ status: 'waits', retryMs: 40 })
+    expect(enter(queue, request('a', { mode: 'shared', limit: 3 }), T0).answer).toMatchObject({
+      status: 'waits',
+      retryMs: 30,
+    })
+    expect(enter(queue, request('b', { mode: 'shared', limit: 2 }), T0).answer).toMatchObject({
+      status: 'waits',
+      retryMs: 40,
+    })
   })
 })
 
@@ -194,7 +230,11 @@ describe('tokens', () => {
   })
 
   test('of a record that may be forgotten are surely passed by the clock', () => {
-    const left = leave(queueOf(T0, request('a', { tokens: 1_000 })), { key: 'k', id: 'a', keepMs: 0, forbidMs: 0 }, T0).queue
+    const left = leave(
+      queueOf(T0, request('a', { tokens: 1_000 })),
+      { key: 'k', id: 'a', keepMs: 0, forbidMs: 0 },
+      T0,
+    ).queue
     const day = 86_400_000
     expect(forgettable(left, at(day - 1))).toBe(false)
     expect(forgettable(left, at(day + 2))).toBe(true)
@@ -236,7 +276,10 @@ describe('leaving', () => {
     const { queue } = leave(queueOf(T0, request('a')), { key: 'k', id: 'a', keepMs: 50, forbidMs: 0 }, T0)
     expect(queue.tickets).toMatchObject([{ id: 'a', kept: true, expiresAt: T0.ms + 50 }])
     expect(renew(queue, { key: 'k', id: 'a', ttlMs: 9_000 }, T0).answer.status).toBe('lost')
-    expect(leave(queue, { key: 'k', id: 'a', ...gone }, T0)).toMatchObject({ answer: { was: 'absent' }, queue: { tickets: [{ id: 'a' }] } })
+    expect(leave(queue, { key: 'k', id: 'a', ...gone }, T0)).toMatchObject({
+      answer: { was: 'absent' },
+      queue: { tickets: [{ id: 'a' }] },
+    })
     expect(status(enter(queue, request('b', { queue: false }), at(49)).answer)).toBe('refused')
     expect(status(enter(queue, request('b', { queue: false }), at(50)).answer)).toBe('holds')
   })
@@ -249,14 +292,22 @@ describe('revoke', () => {
   test('leaves a held ticket its time, and takes its renewal', () => {
     const step = revoke(queue, { tickets: 'holders', reason, now: false }, T0)
     expect([step.answer, ids(step.queue), step.holds]).toEqual([1, ['a', 'b', 'c'], []])
-    expect(renew(step.queue, { key: 'k', id: 'a', ttlMs: 9_000 }, T0).answer).toMatchObject({ status: 'lost', reason: 'revoked', message: reason })
+    expect(renew(step.queue, { key: 'k', id: 'a', ttlMs: 9_000 }, T0).answer).toMatchObject({
+      status: 'lost',
+      reason: 'revoked',
+      message: reason,
+    })
     expect(ids(enter(step.queue, request('d'), at(1_000)).queue)).toEqual(['d'])
   })
 
   test('removes who waits, and its id may not come back', () => {
     const step = revoke(queue, { tickets: T0.micros + 7, reason, now: false }, T0)
     expect([step.answer, ids(step.queue), step.revoked]).toEqual([1, ['a', 'c'], [{ token: T0.micros + 4, reason }]])
-    expect(enter(step.queue, request('b'), at(10)).answer).toMatchObject({ status: 'forbidden', reason: 'revoked', message: reason })
+    expect(enter(step.queue, request('b'), at(10)).answer).toMatchObject({
+      status: 'forbidden',
+      reason: 'revoked',
+      message: reason,
+    })
   })
 
   test('now takes what is held, and the next is told', () => {
@@ -281,7 +332,11 @@ describe('any sequence', () => {
     }),
     fc.record({ verb: fc.constant('renew' as const), id, ttlMs: fc.constantFrom(1, 50, 1_000) }),
     fc.record({ verb: fc.constant('leave' as const), id, keepMs: span, forbidMs: span }),
-    fc.record({ verb: fc.constant('revoke' as const), tickets: fc.constantFrom('holders' as const, 'all' as const), now: fc.boolean() }),
+    fc.record({
+      verb: fc.constant('revoke' as const),
+      tickets: fc.constantFrom('holders' as const, 'all' as const),
+      now: fc.boolean(),
+    }),
   )
 
   function step(
@@ -297,40 +352,49 @@ describe('any sequence', () => {
 
   test('keeps what every step must keep', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(move, fc.constantFrom(0, 0, 1, 49, 50, 200, -500)), { maxLength: 60, size: 'max' }), moves => {
-        let queue = EMPTY
-        let ms = 0
-        for (const [each, passedMs] of moves) {
-          ms += passedMs
-          const now = at(ms)
-          const before = queue
-          const after = step(before, now, each)
-          queue = after.queue
-          const holders = queue.tickets.slice(0, holding(queue.tickets))
+      fc.property(
+        fc.array(fc.tuple(move, fc.constantFrom(0, 0, 1, 49, 50, 200, -500)), { maxLength: 60, size: 'max' }),
+        moves => {
+          let queue = EMPTY
+          let ms = 0
+          for (const [each, passedMs] of moves) {
+            ms += passedMs
+            const now = at(ms)
+            const before = queue
+            const after = step(before, now, each)
+            queue = after.queue
+            const holders = queue.tickets.slice(0, holding(queue.tickets))
 
-          // Blocks in order, none overlapping another, and the end beyond them all.
-          for (const [index, ticket] of queue.tickets.entries())
-            expect(ticket.token + ticket.tokens).toBeLessThanOrEqual(queue.tickets[index + 1]?.token ?? queue.end)
-          expect(queue.end).toBeGreaterThanOrEqual(before.end)
-          // One ticket an id; none expired; none with more than its own life left.
-          expect(new Set(ids(queue)).size).toBe(queue.tickets.length)
-          for (const ticket of queue.tickets) {
-            expect(ticket.expiresAt).toBeGreaterThan(now.ms)
-            expect(ticket.expiresAt - now.ms).toBeLessThanOrEqual(ticket.lifeMs)
+            // Blocks in order, none overlapping another, and the end beyond them all.
+            for (const [index, ticket] of queue.tickets.entries())
+              expect(ticket.token + ticket.tokens).toBeLessThanOrEqual(queue.tickets[index + 1]?.token ?? queue.end)
+            expect(queue.end).toBeGreaterThanOrEqual(before.end)
+            // One ticket an id; none expired; none with more than its own life left.
+            expect(new Set(ids(queue)).size).toBe(queue.tickets.length)
+            for (const ticket of queue.tickets) {
+              expect(ticket.expiresAt).toBeGreaterThan(now.ms)
+              expect(ticket.expiresAt - now.ms).toBeLessThanOrEqual(ticket.lifeMs)
+            }
+            // Who holds is marked as holding, nobody else is, and only those who hold are told.
+            for (const ticket of queue.tickets) expect(ticket.heldAt !== null).toBe(holders.includes(ticket))
+            for (const token of after.holds) expect(holders.map(ticket => ticket.token)).toContain(token)
+            // A ticket that held goes by its owner, by its time, or by `now`; and it never waits again.
+            for (const was of before.tickets.slice(0, holding(before.tickets))) {
+              const is = queue.tickets.find(ticket => ticket.token === was.token)
+              if (is) expect(holders).toContain(is)
+              else
+                expect(
+                  was.expiresAt <= now.ms ||
+                    (each.verb === 'leave' && each.id === was.id) ||
+                    (each.verb === 'revoke' && each.now),
+                ).toBe(true)
+              // Its end moves later, unless its owner has left, or the clock was set back.
+              if (is && passedMs >= 0 && !is.kept)
+                expect(is.expiresAt).toBeGreaterThanOrEqual(Math.min(was.expiresAt, now.ms + was.lifeMs))
+            }
           }
-          // Who holds is marked as holding, nobody else is, and only those who hold are told.
-          for (const ticket of queue.tickets) expect(ticket.heldAt !== null).toBe(holders.includes(ticket))
-          for (const token of after.holds) expect(holders.map(ticket => ticket.token)).toContain(token)
-          // A ticket that held goes by its owner, by its time, or by `now`; and it never waits again.
-          for (const was of before.tickets.slice(0, holding(before.tickets))) {
-            const is = queue.tickets.find(ticket => ticket.token === was.token)
-            if (is) expect(holders).toContain(is)
-            else expect(was.expiresAt <= now.ms || (each.verb === 'leave' && each.id === was.id) || (each.verb === 'revoke' && each.now)).toBe(true)
-            // Its end moves later, unless its owner has left, or the clock was set back.
-            if (is && passedMs >= 0 && !is.kept) expect(is.expiresAt).toBeGreaterThanOrEqual(Math.min(was.expiresAt, now.ms + was.lifeMs))
-          }
-        }
-      }),
+        },
+      ),
       { numRuns: 300 },
     )
   })

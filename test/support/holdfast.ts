@@ -1,4 +1,6 @@
-/** The command line as users start it: `dist/cli/main.js` in a process of its own, on a store file of the test's own. */
+/**
+ * The command line as users start it: `dist/cli/main.js` in a process of its own, on a store file of the test's own.
+ */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -45,7 +47,10 @@ export function createSite(): Site {
   const children: ChildProcess[] = []
 
   function start(args: readonly string[], options: StartOptions = {}): Running {
-    const child = spawn(process.execPath, [MAIN, ...args], { stdio: 'pipe', env: { ...process.env, HOLDFAST_STORE: store, NO_COLOR: '1', ...options.env } })
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      stdio: 'pipe',
+      env: { ...process.env, HOLDFAST_STORE: store, NO_COLOR: '1', ...options.env },
+    })
     children.push(child)
     let stdout = ''
     let stderr = ''
@@ -94,7 +99,9 @@ export function numbersIn(path: string): readonly number[] | undefined {
   return existsSync(path) ? readFileSync(path, 'utf8').trim().split(/\s+/).map(Number) : undefined
 }
 
-/** Zombies are dead; so is what has no memory any more and is on its way out: no instruction of its program will run. */
+/**
+ * Zombies are dead; so is what has no memory any more and is on its way out: no instruction of its program will run.
+ */
 export function isRunning(pid: number): boolean {
   const fields = statOf(pid)
   const [state = 'Z'] = fields

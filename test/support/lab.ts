@@ -18,9 +18,14 @@ export interface Bench {
   readonly site: Site
   run(...args: readonly string[]): Promise<Finished>
   /** With --json; also that stderr is empty and that nothing is left behind. */
-  judge(...args: readonly string[]): Promise<{ readonly code: number | null; readonly verdict: Verdict; readonly broken: readonly string[] }>
+  judge(
+    ...args: readonly string[]
+  ): Promise<{ readonly code: number | null; readonly verdict: Verdict; readonly broken: readonly string[] }>
   /** Ctrl-C once `seen` stands in the output. The processes are those that it had started by then. */
-  interrupt(seen: string, ...args: readonly string[]): Promise<{ readonly finished: Finished; readonly started: number; readonly leftOver: readonly number[] }>
+  interrupt(
+    seen: string,
+    ...args: readonly string[]
+  ): Promise<{ readonly finished: Finished; readonly started: number; readonly leftOver: readonly number[] }>
   /** What is still in the temporary directory. */
   leftBehind(): readonly string[]
 }

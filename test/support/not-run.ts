@@ -27,11 +27,15 @@ export function notRun(): Reporter {
       byReason.delete('')
       for (const [why, names] of byReason) {
         const rest = names.length > SHOWN ? [`  and ${names.length - SHOWN} more`] : []
-        console.log([`Not run (${names.length}): ${why}`, ...names.slice(0, SHOWN).map(name => `  ${name}`), ...rest].join('\n'))
+        console.log(
+          [`Not run (${names.length}): ${why}`, ...names.slice(0, SHOWN).map(name => `  ${name}`), ...rest].join('\n'),
+        )
       }
       // A file or hook that failed takes its tests along; the failure itself is reported.
       if (silent.length === 0 || reason === 'failed') return
-      console.error(`Skipped without a reason:\n${silent.map(name => `  ${name}`).join('\n')}\nGive one: test(name, context => context.skip('why')).`)
+      console.error(
+        `Skipped without a reason:\n${silent.map(name => `  ${name}`).join('\n')}\nGive one: test(name, context => context.skip('why')).`,
+      )
       process.exitCode = 1
     },
   }

@@ -1,4 +1,6 @@
-/** A Redis of the test's own, to be stopped, killed, restarted and starved: the shared ones serve other tests as well. */
+/**
+ * A Redis of the test's own, to be stopped, killed, restarted and starved: the shared ones serve other tests as well.
+ */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -27,7 +29,11 @@ export async function redisServer(...options: readonly string[]): Promise<RedisS
 
 /** One Sentinel, whose word is enough, over a primary that it calls mymaster. */
 export async function redisSentinel(primary: RedisServer): Promise<RedisServer> {
-  const settings = [`monitor mymaster 127.0.0.1 ${primary.port} 1`, 'down-after-milliseconds mymaster 500', 'failover-timeout mymaster 2000']
+  const settings = [
+    `monitor mymaster 127.0.0.1 ${primary.port} 1`,
+    'down-after-milliseconds mymaster 500',
+    'failover-timeout mymaster 2000',
+  ]
   return launch(['--sentinel'], '+monitor', settings.map(line => `sentinel ${line}`).join('\n'))
 }
 

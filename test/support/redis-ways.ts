@@ -11,7 +11,10 @@ import type { Store } from '../../src/store/contract.ts'
 
 export interface Way {
   readonly name: string
-  /** With this one the whole suite is run; with the others what concerns the store itself, since the locks above it see no difference. */
+  /**
+   * With this one the whole suite is run; with the others what concerns the store itself, since the locks above it see
+   * no difference.
+   */
   readonly whole: boolean
   /** Of `scripts/stores`. */
   readonly store: string
@@ -31,7 +34,11 @@ function byAddress(name: string, options: RedisStoreOptions = {}, store = 'redis
 }
 
 /** A client of the user's: holdfast does not close it, so the store's close does it here. */
-function byClient(name: string, make: (url: string) => Promise<{ readonly client: RedisLike; end(): unknown }>, store = 'redis'): Way {
+function byClient(
+  name: string,
+  make: (url: string) => Promise<{ readonly client: RedisLike; end(): unknown }>,
+  store = 'redis',
+): Way {
   return {
     name,
     store,
@@ -114,6 +121,7 @@ export const WAYS: readonly Way[] = [
     name: 'TLS with a password',
     store: 'redis-tls',
     whole: true,
-    open: async (url, namespace) => warm(redisStore(url, { namespace, tls: { ca: readFileSync(process.env['HOLDFAST_TEST_REDIS_TLS_CA'] ?? '') } })),
+    open: async (url, namespace) =>
+      warm(redisStore(url, { namespace, tls: { ca: readFileSync(process.env['HOLDFAST_TEST_REDIS_TLS_CA'] ?? '') } })),
   },
 ]

@@ -2,12 +2,14 @@
  * Real stores for a test: their addresses, and what happens where one is not to be had.
  *
  * `scripts/stores env` prints the variables that are read here, and `npm test` sets them. A store that does not run is
- * never passed over in silence: its tests are one skipped test with the reason, which the reporter prints, or one failed
- * test if the variable STORES names it.
+ * never passed over in silence: its tests are one skipped test with the reason, which the reporter prints, or one
+ * failed test if the variable STORES names it.
  */
 import { describe, test } from 'vitest'
 
-/** HOLDFAST_TEST_REDIS_URL for 'redis'. A group (redlock, cluster) also has ..._URLS, its members with commas between. */
+/**
+ * HOLDFAST_TEST_REDIS_URL for 'redis'. A group (redlock, cluster) also has ..._URLS, its members with commas between.
+ */
 function variable(name: string, ending: 'URL' | 'URLS'): string {
   return `HOLDFAST_TEST_${name.toUpperCase().replaceAll('-', '_')}_${ending}`
 }
@@ -25,8 +27,13 @@ export function memberUrls(name: string): readonly string[] {
 /** Why a store does not run, as `npm test` found out, or what to do about it. */
 export function whyNotRunning(name: string): string {
   const reasons: unknown = JSON.parse(process.env['HOLDFAST_TEST_NOT_RUN'] ?? '{}')
-  const reason = typeof reasons === 'object' && reasons !== null ? new Map<string, unknown>(Object.entries(reasons)).get(name) : undefined
-  return typeof reason === 'string' ? reason : `${variable(name, 'URL')} is not set: scripts/stores up ${name}, then scripts/stores env`
+  const reason =
+    typeof reasons === 'object' && reasons !== null
+      ? new Map<string, unknown>(Object.entries(reasons)).get(name)
+      : undefined
+  return typeof reason === 'string'
+    ? reason
+    : `${variable(name, 'URL')} is not set: scripts/stores up ${name}, then scripts/stores env`
 }
 
 function insisted(name: string): boolean {

@@ -3,8 +3,17 @@ import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { importsOf, librarySources } from './sources.ts'
 
-/** A driver may throw typed errors, have deadlines of its own, name the clock it reads, and take options that are times; nothing else of the core is its business. */
-const LEAVES = ['src/core/errors.ts', 'src/core/clock.ts', 'src/core/domain.ts', 'src/core/duration.ts', 'src/core/address.ts']
+/**
+ * A driver may throw typed errors, have deadlines of its own, name the clock it reads, and take options that are times;
+ * nothing else of the core is its business.
+ */
+const LEAVES = [
+  'src/core/errors.ts',
+  'src/core/clock.ts',
+  'src/core/domain.ts',
+  'src/core/duration.ts',
+  'src/core/address.ts',
+]
 /** A driver that talks to the servers of another uses its connections, but not the driver itself. */
 const BUILT_ON: Readonly<Record<string, RegExp>> = { redlock: /^src\/drivers\/redis\// }
 
@@ -51,7 +60,8 @@ function allowed(from: string, to: string, lazy: boolean): boolean {
   const layer = layerOf(from)
   const target = layerOf(to)
   const may = MAY_IMPORT[layer] ?? []
-  if (layer === 'drivers' && target === 'drivers') return [driverOf(from), 'shared'].includes(driverOf(to)) || BUILT_ON[driverOf(from)]?.test(to) === true
+  if (layer === 'drivers' && target === 'drivers')
+    return [driverOf(from), 'shared'].includes(driverOf(to)) || BUILT_ON[driverOf(from)]?.test(to) === true
   if (layer === target || may.includes(target)) return true
   if (target === 'drivers') return lazy && may.includes('drivers, lazily')
   if (target === 'core') return may.includes('leaves') && LEAVES.includes(to)
@@ -59,7 +69,9 @@ function allowed(from: string, to: string, lazy: boolean): boolean {
 }
 
 const sources = librarySources()
-const arrows = sources.flatMap(({ path, text }) => importsOf(text).map(({ specifier, lazy }) => ({ from: path, specifier, lazy })))
+const arrows = sources.flatMap(({ path, text }) =>
+  importsOf(text).map(({ specifier, lazy }) => ({ from: path, specifier, lazy })),
+)
 const inner = arrows
   .filter(({ specifier }) => specifier.startsWith('.'))
   .map(arrow => ({ ...arrow, to: posix.join(posix.dirname(arrow.from), arrow.specifier) }))
@@ -78,7 +90,9 @@ describe('arrows between layers', () => {
   })
 
   test('the leaves that drivers may import know nothing but the contract and each other', () => {
-    const wrong = inner.filter(({ from, to }) => LEAVES.includes(from) && to !== 'src/store/contract.ts' && !LEAVES.includes(to))
+    const wrong = inner.filter(
+      ({ from, to }) => LEAVES.includes(from) && to !== 'src/store/contract.ts' && !LEAVES.includes(to),
+    )
     expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([])
   })
 
@@ -99,7 +113,11 @@ describe('arrows between layers', () => {
     expect(allowed('src/open.ts', 'src/drivers/memory.ts', false)).toBe(false)
     expect(allowed('src/locks.ts', 'src/lab/table.ts', false)).toBe(false)
     expect(allowed('src/cli/run.ts', 'src/lab/table.ts', false)).toBe(false)
-    expect(importsOf("// from './a.ts'\nimport {\n  b,\n} from './b.ts'\nexport * from './c.ts'\nconst d = await import('./d.ts')\nimport './e.ts'")).toEqual([
+    expect(
+      importsOf(
+        "// from './a.ts'\nimport {\n  b,\n} from './b.ts'\nexport * from './c.ts'\nconst d = await import('./d.ts')\nimport './e.ts'",
+      ),
+    ).toEqual([
       { specifier: './b.ts', lazy: false },
       { specifier: './c.ts', lazy: false },
       { specifier: './d.ts', lazy: true },

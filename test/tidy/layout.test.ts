@@ -38,7 +38,8 @@ describe('a driver', () => {
 
   test.each(drivers)('%s is held to the conformance suite', driver => {
     const suites = filesOf('test/drivers/').filter(
-      ({ path, text }) => path.startsWith(`test/drivers/${driver}`) && path.endsWith('.test.ts') && text.includes('describeStore'),
+      ({ path, text }) =>
+        path.startsWith(`test/drivers/${driver}`) && path.endsWith('.test.ts') && text.includes('describeStore'),
     )
     expect(suites.length).toBeGreaterThan(0)
   })
@@ -69,7 +70,9 @@ describe('the package', () => {
   })
 
   test('clients are optional: nobody must install one to use another', () => {
-    const optional = [...peerDependenciesMeta].filter(([, meta]) => entriesOf(meta).get('optional') === true).map(([name]) => name)
+    const optional = [...peerDependenciesMeta]
+      .filter(([, meta]) => entriesOf(meta).get('optional') === true)
+      .map(([name]) => name)
     expect([...peerDependencies.keys()].toSorted()).toEqual(optional.toSorted())
   })
 
@@ -78,12 +81,17 @@ describe('the package', () => {
     for (const path of ['README.md', 'LICENSE', 'CHANGELOG.md']) expect(exists(path)).toBe(true)
   })
 
-  // `npm ci` refuses a lock file that leaves out the programs of other platforms, and a registry that lacks some makes npm write such a one.
+  // `npm ci` refuses a lock file that leaves out the programs of other platforms, and a registry that lacks some makes
+  // npm write such a one.
   test('the lock file has the optional parts of its packages for every platform', () => {
     const packages = entriesOf(entriesOf(JSON.parse(read('package-lock.json'))).get('packages'))
-    const optional = [...packages.values()].flatMap(entry => [...entriesOf(entriesOf(entry).get('optionalDependencies')).keys()])
+    const optional = [...packages.values()].flatMap(entry => [
+      ...entriesOf(entriesOf(entry).get('optionalDependencies')).keys(),
+    ])
     expect(optional.length).toBeGreaterThan(10)
-    expect(optional.filter(name => ![...packages.keys()].some(path => path.endsWith(`node_modules/${name}`)))).toEqual([])
+    expect(optional.filter(name => ![...packages.keys()].some(path => path.endsWith(`node_modules/${name}`)))).toEqual(
+      [],
+    )
   })
 
   test('the lock file names no registry', () => {
@@ -95,7 +103,9 @@ describe('documentation', () => {
   test('links to files that are there', () => {
     const pages = filesOf('').filter(({ path }) => path.endsWith('.md'))
     const links = pages.flatMap(({ path, text }) =>
-      [...text.matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)].map(([, target = '']) => ({ path, target })).filter(({ target }) => !/^[a-z]+:/.test(target)),
+      [...text.matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)]
+        .map(([, target = '']) => ({ path, target }))
+        .filter(({ target }) => !/^[a-z]+:/.test(target)),
     )
     expect(links.length).toBeGreaterThan(10)
     expect(links.filter(({ path, target }) => !exists(posix.join(posix.dirname(path), target)))).toEqual([])

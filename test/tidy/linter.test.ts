@@ -1,4 +1,7 @@
-/** The linter with this project's rules finds what it is there for: a rule that is switched off by accident reports nothing. */
+/**
+ * The linter with this project's rules finds what it is there for: a rule that is switched off by accident reports
+ * nothing.
+ */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -29,7 +32,10 @@ export const sure = loose!
 export const told = loose as string
 `,
   )
-  const { status, stdout, stderr } = spawnSync(join(root, 'node_modules/.bin/oxlint'), ['src', '--format', 'unix'], { cwd: project, encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync(join(root, 'node_modules/.bin/oxlint'), ['src', '--format', 'unix'], {
+    cwd: project,
+    encoding: 'utf8',
+  })
   const found = [...stdout.matchAll(/wrong\.ts:(\d+):.*\((.*)\)\]/g)].map(([, line, rule]) => `${line} ${rule}`)
   expect(found.toSorted(), stderr).toEqual([
     '1 no-restricted-imports',

@@ -1,4 +1,6 @@
-/** The files of the project as the tidy tests read them: committed or about to be, never what was built or installed. */
+/**
+ * The files of the project as the tidy tests read them: committed or about to be, never what was built or installed.
+ */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +17,10 @@ const BINARY = /\.(png|jpg|gif|woff2?|ico|cast|db)$/
 
 /** All text files that start with one of `folders` ('' is all), ignored ones left out. */
 export function filesOf(...folders: readonly string[]): readonly Source[] {
-  return execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], { cwd: root, encoding: 'utf8' })
+  return execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
     .split('\0')
     .filter(path => path !== '' && !BINARY.test(path) && folders.some(folder => path.startsWith(folder)))
     .filter(path => statSync(root + path, { throwIfNoEntry: false })?.isFile() === true)
@@ -25,7 +30,8 @@ export function filesOf(...folders: readonly string[]): readonly Source[] {
 /** The TypeScript of the library. Never empty: a test over nothing would pass. */
 export function librarySources(): readonly Source[] {
   const sources = filesOf('src/').filter(({ path }) => path.endsWith('.ts'))
-  if (sources.length < 10) throw new Error(`only ${sources.length} files in src: the tidy tests look at the wrong place`)
+  if (sources.length < 10)
+    throw new Error(`only ${sources.length} files in src: the tidy tests look at the wrong place`)
   return sources
 }
 
@@ -63,6 +69,8 @@ export function importsOf(text: string): readonly Import[] {
 /** "path:line  text" of every line that matches. */
 export function linesThat(sources: readonly Source[], pattern: RegExp): readonly string[] {
   return sources.flatMap(({ path, text }) =>
-    text.split('\n').flatMap((line, index) => (pattern.test(line) ? [`${path}:${index + 1}  ${line.trim().slice(0, 100)}`] : [])),
+    text
+      .split('\n')
+      .flatMap((line, index) => (pattern.test(line) ? [`${path}:${index + 1}  ${line.trim().slice(0, 100)}`] : [])),
   )
 }

@@ -14,6 +14,8 @@ test('timers and clocks are used in core/clock.ts alone', () => {
 
 test('nobody imports timers from Node', () => {
   const modules = ['node:timers', 'node:timers/promises', 'node:perf_hooks', 'timers', 'timers/promises', 'perf_hooks']
-  const wrong = librarySources().filter(({ path, text }) => path !== HOME && importsOf(text).some(({ specifier }) => modules.includes(specifier)))
+  const wrong = librarySources().filter(
+    ({ path, text }) => path !== HOME && importsOf(text).some(({ specifier }) => modules.includes(specifier)),
+  )
   expect(wrong.map(({ path }) => path)).toEqual([])
 })

@@ -5,8 +5,8 @@
  *   redis+sentinel://host:26379,host:26379/NAME/0
  *   redis+cluster://host:6379,host:6379      rediss+sentinel:// and rediss+cluster:// with TLS
  *
- * A client that we open is thrown away when its connection ends and a new one is made at the next call. It neither queues
- * commands nor sends them twice: a command that runs after its caller gave up would take a lock for nobody.
+ * A client that we open is thrown away when its connection ends and a new one is made at the next call. It neither
+ * queues commands nor sends them twice: a command that runs after its caller gave up would take a lock for nobody.
  */
 import { withoutPassword } from '../../core/address.ts'
 import { ConfigurationError, StoreUnavailableError } from '../../core/errors.ts'
@@ -54,13 +54,16 @@ export interface RedisAddress {
 
 const FORM = /^(redis|rediss|valkey|valkeys)(?:\+(sentinel|cluster))?:\/\/(?:([^@/]*)@)?([^/?#]*)((?:\/[^?#]*)?)$/
 const HOST = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/
-const FORMS = 'redis://host:6379/0, rediss://user:password@host, redis+sentinel://host:26379,host:26379/NAME, redis+cluster://host:6379,host:6379'
+const FORMS =
+  'redis://host:6379/0, rediss://user:password@host, redis+sentinel://host:26379,host:26379/NAME, redis+cluster://host:6379,host:6379'
 
 /** @throws ConfigurationError */
 export function parseAddress(address: string): RedisAddress {
   const match = FORM.exec(address)
   const refuse = (why: string): never => {
-    throw new ConfigurationError(`"${withoutPassword(address)}" is no address of a Redis: ${why}. Write one like ${FORMS}.`)
+    throw new ConfigurationError(
+      `"${withoutPassword(address)}" is no address of a Redis: ${why}. Write one like ${FORMS}.`,
+    )
   }
   if (!match) return refuse('its form is unknown')
   const [, scheme = '', kind, login, places = '', path = ''] = match
@@ -68,14 +71,17 @@ export function parseAddress(address: string): RedisAddress {
   const name = kind === 'sentinel' ? decode(parts.shift() ?? '') : ''
   if (kind === 'sentinel' && name === '') refuse('the name of the primary, as the Sentinels know it, is missing')
   const database = parts.shift() ?? ''
-  if (!/^\d{0,5}$/.test(database) || parts.length > 0) refuse(`the database must be a number, not "${[database, ...parts].join('/')}"`)
+  if (!/^\d{0,5}$/.test(database) || parts.length > 0)
+    refuse(`the database must be a number, not "${[database, ...parts].join('/')}"`)
   if (kind === 'cluster' && Number(database) !== 0) refuse('a cluster has database 0 only')
   const hosts = (places === '' ? 'localhost' : places).split(',').map(place => {
     const [, six, host = six, port] = HOST.exec(place) ?? []
-    if (host === undefined || Number(port) > 65_535) return refuse('where host and port should be, there is something else')
+    if (host === undefined || Number(port) > 65_535)
+      return refuse('where host and port should be, there is something else')
     return { host, port: Number(port ?? (kind === 'sentinel' ? 26_379 : 6_379)) }
   })
-  if (kind === undefined && hosts.length > 1) refuse('it names several servers; say redis+cluster:// or redis+sentinel://, or redlock:// for independent ones')
+  if (kind === undefined && hosts.length > 1)
+    refuse('it names several servers; say redis+cluster:// or redis+sentinel://, or redlock:// for independent ones')
   const [username = '', ...rest] = (login ?? '').split(':')
   return {
     kind: kind === 'sentinel' || kind === 'cluster' ? kind : 'single',
@@ -91,7 +97,10 @@ export function parseAddress(address: string): RedisAddress {
 }
 
 /** Makes a client that is not connected yet. @throws ConfigurationError  no client package is installed */
-export async function dial(address: RedisAddress, options: OpenOptions): Promise<{ readonly link: Link; connect(): Promise<unknown> }> {
+export async function dial(
+  address: RedisAddress,
+  options: OpenOptions,
+): Promise<{ readonly link: Link; connect(): Promise<unknown> }> {
   const { name, module } = await installed(address, options.package)
   const client =
     name !== 'redis'
@@ -109,7 +118,8 @@ export async function dial(address: RedisAddress, options: OpenOptions): Promise
       try {
         await method(client, 'connect')
       } catch (cause) {
-        // ioredis rejects with "Connection is closed" and tells the reason, such as a wrong password, by the event alone.
+        // ioredis rejects with "Connection is closed" and tells the reason, such as a wrong password, by the event
+        // alone.
         throw told ?? cause
       }
     },
@@ -147,21 +157,38 @@ function ioredis(module: object, address: RedisAddress, options: OpenOptions): o
     enableTLSForSentinelMode: address.tls,
     ...defined({ sentinelUsername: options.sentinel?.username, sentinelPassword: options.sentinel?.password }),
   }
-  return construct(module, 'Redis', { ...common, ...sentinels, ...(address.tls ? { sentinelTLS: { ...options.tls } } : {}) })
+  return construct(module, 'Redis', {
+    ...common,
+    ...sentinels,
+    ...(address.tls ? { sentinelTLS: { ...options.tls } } : {}),
+  })
 }
 
-function nodeRedisSettings(address: RedisAddress, options: OpenOptions): { readonly common: object; readonly socket: object } {
+function nodeRedisSettings(
+  address: RedisAddress,
+  options: OpenOptions,
+): { readonly common: object; readonly socket: object } {
   const common = {
     ...defined({ username: address.username, password: address.password, RESP: options.protocol }),
     disableOfflineQueue: true,
     maintNotifications: 'disabled',
   }
-  return { common, socket: { reconnectStrategy: false, connectTimeout: CONNECT_MS, ...(address.tls ? { tls: true, ...options.tls } : {}) } }
+  return {
+    common,
+    socket: {
+      reconnectStrategy: false,
+      connectTimeout: CONNECT_MS,
+      ...(address.tls ? { tls: true, ...options.tls } : {}),
+    },
+  }
 }
 
 function nodeRedisCluster(module: object, address: RedisAddress, options: OpenOptions): object {
   const { common, socket } = nodeRedisSettings(address, options)
-  return made(module, 'createCluster', { rootNodes: address.hosts.map(place => ({ socket: { ...socket, ...place } })), defaults: { ...common, socket } })
+  return made(module, 'createCluster', {
+    rootNodes: address.hosts.map(place => ({ socket: { ...socket, ...place } })),
+    defaults: { ...common, socket },
+  })
 }
 
 async function nodeRedis(module: object, address: RedisAddress, options: OpenOptions): Promise<object> {
@@ -171,10 +198,15 @@ async function nodeRedis(module: object, address: RedisAddress, options: OpenOpt
 }
 
 /**
- * Where the primary is, by the first Sentinel that knows. The Sentinel client of node-redis keeps the process alive and does
- * not tell when its subscriber was cut off; a client of ours goes with its connection anyway, and the next asks again.
+ * Where the primary is, by the first Sentinel that knows. The Sentinel client of node-redis keeps the process alive and
+ * does not tell when its subscriber was cut off; a client of ours goes with its connection anyway, and the next asks
+ * again.
  */
-async function primaryOf(module: object, address: RedisAddress, options: OpenOptions): Promise<{ readonly host: string; readonly port: number }> {
+async function primaryOf(
+  module: object,
+  address: RedisAddress,
+  options: OpenOptions,
+): Promise<{ readonly host: string; readonly port: number }> {
   const { socket } = nodeRedisSettings(address, options)
   let failed: unknown
   for (const sentinel of address.hosts) {
@@ -187,7 +219,10 @@ async function primaryOf(module: object, address: RedisAddress, options: OpenOpt
     const link = linkOf(client)
     unref(client)
     const late = (): StoreUnavailableError =>
-      new StoreUnavailableError(`The Sentinel ${sentinel.host}:${sentinel.port} did not answer within ${SENTINEL_MS} ms.`, { ambiguous: false })
+      new StoreUnavailableError(
+        `The Sentinel ${sentinel.host}:${sentinel.port} did not answer within ${SENTINEL_MS} ms.`,
+        { ambiguous: false },
+      )
     const asked = async (): Promise<unknown> => {
       await method(client, 'connect')
       return link.send('sentinel', ['get-master-addr-by-name', address.name], undefined)
@@ -195,7 +230,9 @@ async function primaryOf(module: object, address: RedisAddress, options: OpenOpt
     try {
       const place = await within({ timeoutMs: SENTINEL_MS, idle: true }, asked(), late)
       if (Array.isArray(place)) return { host: String(place[0]), port: Number(place[1]) }
-      failed = new ConfigurationError(`The Sentinel ${sentinel.host}:${sentinel.port} knows no primary called "${address.name}".`)
+      failed = new ConfigurationError(
+        `The Sentinel ${sentinel.host}:${sentinel.port} knows no primary called "${address.name}".`,
+      )
     } catch (cause) {
       failed = cause
     } finally {
@@ -214,14 +251,23 @@ function asItIs(host: string, callback: (error: null, host: string) => void): vo
   callback(null, host)
 }
 
-async function installed(address: RedisAddress, wanted: ClientPackage | undefined): Promise<{ readonly name: ClientPackage; readonly module: object }> {
-  const names: readonly ClientPackage[] = wanted !== undefined ? [wanted] : address.valkey ? ['iovalkey', 'ioredis', 'redis'] : ['ioredis', 'iovalkey', 'redis']
+async function installed(
+  address: RedisAddress,
+  wanted: ClientPackage | undefined,
+): Promise<{ readonly name: ClientPackage; readonly module: object }> {
+  const names: readonly ClientPackage[] =
+    wanted !== undefined
+      ? [wanted]
+      : address.valkey
+        ? ['iovalkey', 'ioredis', 'redis']
+        : ['ioredis', 'iovalkey', 'redis']
   for (const name of names) {
     try {
       const module: unknown = await import(name)
       if (typeof module === 'object' && module !== null) return { name, module }
     } catch (cause) {
-      if (!isMissing(cause, name)) throw new ConfigurationError(`The package "${name}" is installed but does not load.`, { cause })
+      if (!isMissing(cause, name))
+        throw new ConfigurationError(`The package "${name}" is installed but does not load.`, { cause })
     }
   }
   const one = address.valkey ? 'iovalkey' : 'ioredis'
@@ -231,13 +277,20 @@ async function installed(address: RedisAddress, wanted: ClientPackage | undefine
 }
 
 function isMissing(cause: unknown, name: string): boolean {
-  return cause instanceof Error && 'code' in cause && cause.code === 'ERR_MODULE_NOT_FOUND' && cause.message.includes(`'${name}'`)
+  return (
+    cause instanceof Error &&
+    'code' in cause &&
+    cause.code === 'ERR_MODULE_NOT_FOUND' &&
+    cause.message.includes(`'${name}'`)
+  )
 }
 
 function construct(module: object, name: string, ...options: readonly object[]): object {
   const member: unknown = Reflect.get(module, name)
   if (typeof member !== 'function')
-    throw new ConfigurationError(`The installed client package exports no ${name}: it is older than holdfast supports. Update it.`)
+    throw new ConfigurationError(
+      `The installed client package exports no ${name}: it is older than holdfast supports. Update it.`,
+    )
   const client: unknown = Reflect.construct(member, options)
   if (typeof client === 'object' && client !== null) return client
   throw new TypeError(`${name} made no object`)
@@ -252,7 +305,9 @@ function made(module: object, name: string, options: object): object {
 function method(of: object, name: string, ...values: readonly unknown[]): unknown {
   const member: unknown = Reflect.get(of, name)
   if (typeof member !== 'function')
-    throw new ConfigurationError(`The installed client package has no ${name}(): it is older than holdfast supports. Update it.`)
+    throw new ConfigurationError(
+      `The installed client package has no ${name}(): it is older than holdfast supports. Update it.`,
+    )
   const result: unknown = Reflect.apply(member, of, values)
   return result
 }

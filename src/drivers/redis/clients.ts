@@ -1,9 +1,9 @@
 /**
  * One command connection, whoever's: of a client that the user passed, or of an address that we open at the first call.
  *
- * Every call has a deadline of ours, since clients hang on a server that is stopped. A client of the user's is asked first
- * whether it is ready, so that nothing waits in its offline queue, and it is never closed. A client of ours lives as long as
- * its connection: when that ends, or has been silent for too long under load, the next call makes a new one.
+ * Every call has a deadline of ours, since clients hang on a server that is stopped. A client of the user's is asked
+ * first whether it is ready, so that nothing waits in its offline queue, and it is never closed. A client of ours lives
+ * as long as its connection: when that ends, or has been silent for too long under load, the next call makes a new one.
  */
 import { createHash } from 'node:crypto'
 import { systemClock } from '../../core/clock.ts'
@@ -28,9 +28,15 @@ export interface RedisConnection {
   readonly where: string
   /** May differ from '' only for a client of the user's. */
   readonly keyPrefix: string
-  /** True: one script call may name keys of one slot only. Known once the first call was answered; always for an address. */
+  /**
+   * True: one script call may name keys of one slot only. Known once the first call was answered; always for an
+   * address.
+   */
   readonly cluster: boolean
-  /** One atomic step on the server. In a cluster all `keys` must be of one slot. @throws StoreUnavailableError | ConfigurationError */
+  /**
+   * One atomic step on the server. In a cluster all `keys` must be of one slot. @throws StoreUnavailableError |
+   * ConfigurationError
+   */
   run(script: RedisScript, keys: readonly string[], args: readonly string[], io: Io): Promise<string>
   /** A command without keys, such as INFO; to any server of a cluster. */
   command(name: string, args: readonly string[], io: Io): Promise<unknown>
@@ -41,7 +47,10 @@ export interface RedisConnection {
   close(): Promise<void>
 }
 
-/** A reply that came while the newest calls are still unanswered says that the server lives; silence for so long, that it does not. */
+/**
+ * A reply that came while the newest calls are still unanswered says that the server lives; silence for so long, that
+ * it does not.
+ */
 const SILENCE_MS = 1_000
 const SCAN_COUNT = '500'
 
@@ -53,7 +62,8 @@ export function script(source: string): RedisScript {
 export function connect(client: RedisLike | string, options: OpenOptions = {}): RedisConnection {
   const supply = typeof client === 'string' ? ofAddress(client, options) : ofUser(client)
   const { where } = supply
-  const shut = (): StoreUnavailableError => new StoreUnavailableError(`The connection to ${where} was closed by close().`, { ambiguous: false })
+  const shut = (): StoreUnavailableError =>
+    new StoreUnavailableError(`The connection to ${where} was closed by close().`, { ambiguous: false })
   let closed = false
 
   /** A link that is ready, or a promise of one. */
@@ -69,7 +79,10 @@ export function connect(client: RedisLike | string, options: OpenOptions = {}): 
       return await within(
         io,
         link,
-        () => new StoreUnavailableError(`${where} could not be reached within ${Math.round(io.timeoutMs)} ms.`, { ambiguous: false }),
+        () =>
+          new StoreUnavailableError(`${where} could not be reached within ${Math.round(io.timeoutMs)} ms.`, {
+            ambiguous: false,
+          }),
       )
     } catch (cause) {
       throw failure(cause, where, { sent: false })
@@ -77,16 +90,31 @@ export function connect(client: RedisLike | string, options: OpenOptions = {}): 
   }
 
   /** Sends at once if the link is ready. Rejects as the client does, but for what came too late. */
-  function send(link: Link, command: string, args: readonly string[], key: string | undefined, io: Io): Promise<unknown> {
+  function send(
+    link: Link,
+    command: string,
+    args: readonly string[],
+    key: string | undefined,
+    io: Io,
+  ): Promise<unknown> {
     const sentAt = systemClock.now()
     const late = (): StoreUnavailableError => {
       supply.silent(sentAt)
-      return new StoreUnavailableError(`${where} did not answer within ${Math.round(io.timeoutMs)} ms; the command may have been carried out.`)
+      return new StoreUnavailableError(
+        `${where} did not answer within ${Math.round(io.timeoutMs)} ms; the command may have been carried out.`,
+      )
     }
     return within(io, link.send(command, args, key), late)
   }
 
-  async function recover(link: Link, what: RedisScript, keys: readonly string[], rest: readonly string[], io: Io, cause: unknown): Promise<string> {
+  async function recover(
+    link: Link,
+    what: RedisScript,
+    keys: readonly string[],
+    rest: readonly string[],
+    io: Io,
+    cause: unknown,
+  ): Promise<string> {
     if (isMoved(cause)) supply.moved()
     // The server was restarted, or told to forget its scripts: this once, send it whole.
     if (!isMissingScript(cause)) throw failure(cause, where, { sent: true })
@@ -141,7 +169,9 @@ export function connect(client: RedisLike | string, options: OpenOptions = {}): 
             throw failure(cause, where, { sent: true })
           }
           if (!Array.isArray(page) || !Array.isArray(page[1]))
-            throw new StoreUnavailableError(`${where} gave an answer to SCAN that is no page of names.`, { ambiguous: false })
+            throw new StoreUnavailableError(`${where} gave an answer to SCAN that is no page of names.`, {
+              ambiguous: false,
+            })
           cursor = String(page[0])
           yield page[1].map(String)
         } while (cursor !== '0')
@@ -188,7 +218,10 @@ function ofUser(client: RedisLike): Supply {
     link() {
       const state = link.state()
       if (state === 'ready') return link
-      if (state === 'down') throw new StoreUnavailableError(`${where} is not connected. If it never was, call its connect() first.`, { ambiguous: false })
+      if (state === 'down')
+        throw new StoreUnavailableError(`${where} is not connected. If it never was, call its connect() first.`, {
+          ambiguous: false,
+        })
       opening ??= link
         .opened()
         .then(() => link)

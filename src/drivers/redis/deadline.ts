@@ -9,7 +9,10 @@ export interface Deadline {
   readonly idle?: boolean
 }
 
-/** Settles as `promise` does, or rejects with what `late` gives at the deadline or the signal. A late rejection goes nowhere. */
+/**
+ * Settles as `promise` does, or rejects with what `late` gives at the deadline or the signal. A late rejection goes
+ * nowhere.
+ */
 export function within<T>(deadline: Deadline, promise: Promise<T>, late: () => StoreUnavailableError): Promise<T> {
   const { timeoutMs, signal, idle = false } = deadline
   return new Promise((resolve, reject) => {

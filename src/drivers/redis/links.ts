@@ -153,14 +153,21 @@ function ioredisLink(client: Ioredis): Link {
   return {
     keyPrefix: client.options?.keyPrefix ?? '',
     cluster: client.isCluster === true,
-    state: () => (client.status === 'ready' ? 'ready' : ['wait', 'connecting', 'connect'].includes(client.status) ? 'opening' : 'down'),
-    opened: async () => (client.status === 'wait' ? void (await client.connect()) : next(client, ['ready'], ['close', 'end'])),
+    state: () =>
+      client.status === 'ready'
+        ? 'ready'
+        : ['wait', 'connecting', 'connect'].includes(client.status)
+          ? 'opening'
+          : 'down',
+    opened: async () =>
+      client.status === 'wait' ? void (await client.connect()) : next(client, ['ready'], ['close', 'end']),
     send(command, args) {
       together(client.stream)
       return client.call(command, ...args)
     },
     masters: async () => (client.isCluster === true && client.nodes ? client.nodes('master') : [client]).map(linkOf),
-    twin: async timeoutMs => ioredisTwin(anyOf(client.isCluster === true && client.nodes ? client.nodes('master') : [client]), timeoutMs),
+    twin: async timeoutMs =>
+      ioredisTwin(anyOf(client.isCluster === true && client.nodes ? client.nodes('master') : [client]), timeoutMs),
     close: () => endIoredis(client),
   }
 }
@@ -169,8 +176,8 @@ function ioredisLink(client: Ioredis): Link {
 const busy = new WeakSet<Stream>()
 
 /**
- * ioredis writes to the socket once for each command. The first of a turn goes out at once, since a single task waits for
- * it; what others send in the same turn is held back to its end and goes out as one.
+ * ioredis writes to the socket once for each command. The first of a turn goes out at once, since a single task waits
+ * for it; what others send in the same turn is held back to its end and goes out as one.
  */
 function together(stream: Stream | undefined): void {
   if (stream === undefined || stream.writableCorked > 0) return
@@ -249,7 +256,8 @@ async function nodeRedisTwin(of: NodeRedis, timeoutMs: number): Promise<Twin> {
 
 function clusterLink(client: NodeRedisCluster): Link {
   client.on('error', ignore)
-  const nodes = async (): Promise<readonly object[]> => Promise.all(client.masters.map(async node => client.nodeClient(node)))
+  const nodes = async (): Promise<readonly object[]> =>
+    Promise.all(client.masters.map(async node => client.nodeClient(node)))
   return {
     keyPrefix: '',
     cluster: true,
@@ -267,8 +275,8 @@ function clusterLink(client: NodeRedisCluster): Link {
 }
 
 /**
- * node-redis gives no connection of its own to the master behind Sentinel, so the subscriber is the client's: it moves by
- * itself, and a change of the topology counts as the end of the twin.
+ * node-redis gives no connection of its own to the master behind Sentinel, so the subscriber is the client's: it moves
+ * by itself, and a change of the topology counts as the end of the twin.
  */
 function sentinelLink(client: NodeRedisSentinel): Link {
   client.on('error', ignore)
@@ -323,7 +331,8 @@ function next(client: Events, good: readonly string[], bad: readonly string[]): 
       act()
     }
     const pass = (): void => settle(resolve)
-    const fail = (cause?: unknown): void => settle(() => reject(cause instanceof Error ? cause : new Error('the connection was closed')))
+    const fail = (cause?: unknown): void =>
+      settle(() => reject(cause instanceof Error ? cause : new Error('the connection was closed')))
     for (const event of good) client.on(event, pass)
     for (const event of bad) client.on(event, fail)
   })
@@ -340,11 +349,19 @@ function can(value: object, ...methods: readonly string[]): boolean {
 }
 
 function isIoredis(client: object): client is Ioredis {
-  return 'status' in client && typeof client.status === 'string' && can(client, 'call', 'duplicate', 'connect', 'disconnect', 'on', 'off')
+  return (
+    'status' in client &&
+    typeof client.status === 'string' &&
+    can(client, 'call', 'duplicate', 'connect', 'disconnect', 'on', 'off')
+  )
 }
 
 function isNodeRedis(client: object): client is NodeRedis {
-  return 'isOpen' in client && typeof client.isOpen === 'boolean' && can(client, 'sendCommand', 'duplicate', 'subscribe', 'unref', 'on', 'off')
+  return (
+    'isOpen' in client &&
+    typeof client.isOpen === 'boolean' &&
+    can(client, 'sendCommand', 'duplicate', 'subscribe', 'unref', 'on', 'off')
+  )
 }
 
 function isCluster(client: object): client is NodeRedisCluster {

@@ -1,6 +1,7 @@
 /**
- * What the scripts (scripts.ts, which has the layout of the record) share, in Lua: the time, and the record in hand with the
- * ways to read it, to remove what has run out, to let the next hold, and to write it back. Pieces of text, put together there.
+ * What the scripts (scripts.ts, which has the layout of the record) share, in Lua: the time, and the record in hand
+ * with the ways to read it, to remove what has run out, to let the next hold, and to write it back. Pieces of text, put
+ * together there.
  */
 
 export const NOW = `
@@ -8,7 +9,10 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 `
 
-/** How long a record stays after its last need: a day, so that tokens grow even if the clock is set back a little, and an hour, so that its expiry is moved once an hour only. */
+/**
+ * How long a record stays after its last need: a day, so that tokens grow even if the clock is set back a little, and
+ * an hour, so that its expiry is moved once an hour only.
+ */
 export const STAY = `
 local DAY, HOUR = 86400000000, 3600000000
 `

@@ -1,8 +1,8 @@
 /**
  * The subscriber: one connection of its own, however many locks wait, on a channel that only this store's tickets name.
  *
- * Messages of Redis go to whoever is subscribed at that moment and to nobody later. So whenever the connection ends, or does
- * not answer a ping, another is made, and once it is subscribed the listeners are told of the gap.
+ * Messages of Redis go to whoever is subscribed at that moment and to nobody later. So whenever the connection ends, or
+ * does not answer a ping, another is made, and once it is subscribed the listeners are told of the gap.
  */
 import { sleep, systemClock } from '../../core/clock.ts'
 import { StoreUnavailableError } from '../../core/errors.ts'
@@ -24,14 +24,19 @@ const PING_EVERY_MS = 10_000
 const FIRST_RETRY_MS = 50
 const LONGEST_RETRY_MS = 2_000
 
-export function createSubscriber(connection: RedisConnection, channel: string, on: { message(text: string): void; gap(): void }): Subscriber {
+export function createSubscriber(
+  connection: RedisConnection,
+  channel: string,
+  on: { message(text: string): void; gap(): void },
+): Subscriber {
   const closing = new AbortController()
   let started = false
   let starting: Promise<void> | undefined
 
   async function subscribe(): Promise<Twin> {
     const twin = await connection.twin(CALL_MS)
-    const late = (): StoreUnavailableError => new StoreUnavailableError(`${connection.where} did not answer SUBSCRIBE within ${CALL_MS} ms.`)
+    const late = (): StoreUnavailableError =>
+      new StoreUnavailableError(`${connection.where} did not answer SUBSCRIBE within ${CALL_MS} ms.`)
     try {
       await within({ timeoutMs: CALL_MS, idle: true }, twin.subscribe(channel, on.message), late)
       if (closing.signal.aborted) throw new StoreUnavailableError('The subscriber was closed.', { ambiguous: false })
@@ -46,7 +51,9 @@ export function createSubscriber(connection: RedisConnection, channel: string, o
   async function watch(twin: Twin): Promise<void> {
     let alive = true
     const ended = twin.ended.then(() => (alive = false))
-    const closed = new Promise<void>(resolve => closing.signal.addEventListener('abort', () => resolve(), { once: true }))
+    const closed = new Promise<void>(resolve =>
+      closing.signal.addEventListener('abort', () => resolve(), { once: true }),
+    )
     while (alive && !closing.signal.aborted) {
       await Promise.race([ended, closed, sleep(systemClock, PING_EVERY_MS, { idle: true, signal: closing.signal })])
       if (!alive || closing.signal.aborted) return
@@ -84,8 +91,10 @@ export function createSubscriber(connection: RedisConnection, channel: string, o
       return started
     },
     start() {
-      const late = (): StoreUnavailableError => new StoreUnavailableError(`${connection.where} could not be subscribed to within ${2 * CALL_MS} ms.`)
-      // The first time somebody waits for it, so it keeps the process alive; afterwards it goes on in the background, which must not.
+      const late = (): StoreUnavailableError =>
+        new StoreUnavailableError(`${connection.where} could not be subscribed to within ${2 * CALL_MS} ms.`)
+      // The first time somebody waits for it, so it keeps the process alive; afterwards it goes on in the background,
+      // which must not.
       starting ??= within({ timeoutMs: 2 * CALL_MS }, subscribe(), late).then(
         twin => {
           started = true

@@ -6,7 +6,10 @@ import { view } from '../../store/queue.ts'
 import type { Now, Ticket } from '../../store/queue.ts'
 import { list, record, texts } from '../shared/decode.ts'
 
-/** Beyond this, about a century, an end could no longer be counted in microseconds; nothing that anybody means is longer. */
+/**
+ * Beyond this, about a century, an end could no longer be counted in microseconds; nothing that anybody means is
+ * longer.
+ */
 const LONGEST_MICROS = 3e15
 /** Of a blank, counted from '0'. */
 const BLANK = -16
@@ -73,7 +76,10 @@ export function renewalsOf(answer: string): readonly Renewal[] {
     if (status === 'held') return { status, leftMs: ms(left), waiters: whole(waiters) }
     if (status === 'gone') return { status: 'lost', reason: 'gone', message: GONE }
     if (status === 'revoked') return { status: 'lost', reason: 'revoked', message: reasonOf(line) }
-    return { status: 'unknown', cause: new StoreUnavailableError(`Redis could not renew it: ${line}`, { ambiguous: false }) }
+    return {
+      status: 'unknown',
+      cause: new StoreUnavailableError(`Redis could not renew it: ${line}`, { ambiguous: false }),
+    }
   })
 }
 
@@ -88,11 +94,17 @@ export function leaveOf(answer: string): { readonly was: Was; readonly holds: re
 export function lockOf(key: string, answer: string): LockView | null {
   const [head = '', ...lines] = answer.split('\n')
   const [now, end] = head.split(' ')
-  return view(key, { tickets: lines.map(ticketOf), end: whole(end), forbidden: [] }, { ms: ms(now), micros: whole(now) })
+  return view(
+    key,
+    { tickets: lines.map(ticketOf), end: whole(end), forbidden: [] },
+    { ms: ms(now), micros: whole(now) },
+  )
 }
 
 /** A push: what happened, to which of the server's names. null: not one of ours. */
-export type News = { readonly name: string; readonly tokens: readonly number[] } | { readonly name: string; readonly token: number; readonly reason: string }
+export type News =
+  | { readonly name: string; readonly tokens: readonly number[] }
+  | { readonly name: string; readonly token: number; readonly reason: string }
 
 export function newsOf(message: string): News | null {
   const end = message.indexOf('\n')
@@ -125,7 +137,16 @@ function ticketOf(line: string): Ticket {
 
 function ticketView(ticket: Ticket, now: Now): TicketView {
   const { holder, token, tokens, mode, limit, meta, heldAt, enteredAt, expiresAt } = ticket
-  return { holder, token, tokens, mode, limit, sinceMs: now.ms - (heldAt ?? enteredAt), leftMs: expiresAt - now.ms, meta }
+  return {
+    holder,
+    token,
+    tokens,
+    mode,
+    limit,
+    sinceMs: now.ms - (heldAt ?? enteredAt),
+    leftMs: expiresAt - now.ms,
+    meta,
+  }
 }
 
 function modeOf(letter: string | undefined): Mode {
@@ -142,14 +163,18 @@ function unquoted(json: string): string {
   return String(reason)
 }
 
-/** `count` whole numbers with one blank between, to the end. By hand, once for every section: split and Number take six times as long. */
+/**
+ * `count` whole numbers with one blank between, to the end. By hand, once for every section: split and Number take six
+ * times as long.
+ */
 function numbersOf(answer: string, start: number, count: number): readonly number[] {
   const numbers: number[] = []
   let number = 0
   for (let at = start; at <= answer.length; at += 1) {
     const digit = answer.charCodeAt(at) - 48
     if (digit >= 0 && digit <= 9) number = number * 10 + digit
-    else if (at === start || (at < answer.length && digit !== BLANK) || !Number.isSafeInteger(number)) return strange(answer)
+    else if (at === start || (at < answer.length && digit !== BLANK) || !Number.isSafeInteger(number))
+      return strange(answer)
     else {
       numbers.push(number)
       number = 0

@@ -1,10 +1,14 @@
-/** What a Redis server or a client's failure means for the caller: may the command have run, and can trying again help? */
+/**
+ * What a Redis server or a client's failure means for the caller: may the command have run, and can trying again help?
+ */
 import { ConfigurationError, StoreUnavailableError } from '../../core/errors.ts'
 
 /** Replies to a command that was not executed: the server is not in a state to. */
-const NOT_EXECUTED = /\b(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|BUSY|MISCONF|NOREPLICAS|OOM|NOSCRIPT) /
+const NOT_EXECUTED =
+  /\b(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|BUSY|MISCONF|NOREPLICAS|OOM|NOSCRIPT) /
 /** Replies that stay the same however often one asks. */
-const REFUSED = /\b(NOAUTH|WRONGPASS|NOPERM|WRONGTYPE|HOLDFAST) |\bERR (?:AUTH|invalid password|unknown command|DB index is out of range)/
+const REFUSED =
+  /\b(NOAUTH|WRONGPASS|NOPERM|WRONGTYPE|HOLDFAST) |\bERR (?:AUTH|invalid password|unknown command|DB index is out of range)/
 /** Failures of a client that never sent the command. */
 const NOT_SENT =
   /enableOfflineQueue options is false|client is offline|client is closed|startup nodes is available|refresh slots cache|No master of the cluster/i
@@ -41,8 +45,11 @@ export function failure(
 }
 
 function advice(text: string): string {
-  if (text.includes('WRONGTYPE')) return '. Another program keeps something else under the name of this lock; give holdfast a namespace of its own.'
-  if (text.includes('NOPERM')) return '. The commands, keys and channels that holdfast needs are listed in docs/drivers/redis.md.'
-  if (/NOAUTH|WRONGPASS|AUTH|password/.test(text)) return '. Put user and password into the address: redis://user:password@host.'
+  if (text.includes('WRONGTYPE'))
+    return '. Another program keeps something else under the name of this lock; give holdfast a namespace of its own.'
+  if (text.includes('NOPERM'))
+    return '. The commands, keys and channels that holdfast needs are listed in docs/drivers/redis.md.'
+  if (/NOAUTH|WRONGPASS|AUTH|password/.test(text))
+    return '. Put user and password into the address: redis://user:password@host.'
   return ''
 }

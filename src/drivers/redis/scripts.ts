@@ -10,21 +10,24 @@
  *   t<id>  a ticket; what decides comes first, what people see last
  *   r<id>  why it was revoked        f<id>  why an id is forbidden, and until when
  *
- * A step looks at the tickets it concerns, not at all of them: enter at its own, leave at the next in line. All are walked
- * only when the clock has passed the nearest end of a life, or was set back since the last step; then what has run out is
- * removed, and what the clock has stretched is cut. So a crowd of waiters costs a section nothing.
+ * A step looks at the tickets it concerns, not at all of them: enter at its own, leave at the next in line. All are
+ * walked only when the clock has passed the nearest end of a life, or was set back since the last step; then what has
+ * run out is removed, and what the clock has stretched is cut. So a crowd of waiters costs a section nothing.
  *
- * What nearly all steps are comes first in its script, before anything is defined that it does not need: to enter a free
- * lock, to queue for an exclusive one, and to leave it to nobody or to the next, while no life is near its end. To leave
- * writes no head: the number that hold, 1, is then the next one's.
+ * What nearly all steps are comes first in its script, before anything is defined that it does not need: to enter a
+ * free lock, to queue for an exclusive one, and to leave it to nobody or to the next, while no life is near its end. To
+ * leave writes no head: the number that hold, 1, is then the next one's.
  *
- * Time is microseconds since 1970 by the server. Numbers leave Lua through string.format: tostring(1795240547670301) would
- * round to 1.7952405476703e+15. Every answer is one text, the same through every client and protocol.
+ * Time is microseconds since 1970 by the server. Numbers leave Lua through string.format: tostring(1795240547670301)
+ * would round to 1.7952405476703e+15. Every answer is one text, the same through every client and protocol.
  */
 import { script } from './clients.ts'
 import { NOW, RECORD, STAY } from './lua.ts'
 
-/** ARGV: id, known token or '', ttl, waiterTtl, '1' to queue, tokens, then mode, limit or '-' and channel or '-' in one, and what people see. */
+/**
+ * ARGV: id, known token or '', ttl, waiterTtl, '1' to queue, tokens, then mode, limit or '-' and channel or '-' in one,
+ * and what people see.
+ */
 export const ENTER = script(`${NOW}${STAY}
 local state = redis.call('HMGET', KEYS[1], 'head', 'queue', 'bans', 't' .. ARGV[1])
 local queue = state[2] or ''
@@ -166,8 +169,8 @@ return table.concat(lines, '\\n')
 `)
 
 /**
- * ARGV: id, how long to keep it, how long to forbid it, the caller's own channel or '-'. The answer names those of the caller's
- * own who hold now: a push to itself would cost the server and the caller more than the leave.
+ * ARGV: id, how long to keep it, how long to forbid it, the caller's own channel or '-'. The answer names those of the
+ * caller's own who hold now: a push to itself would cost the server and the caller more than the leave.
  */
 export const LEAVE = script(`${NOW}
 local state = redis.call('HMGET', KEYS[1], 'head', 'queue', 'bans', 't' .. ARGV[1])

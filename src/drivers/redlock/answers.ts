@@ -14,7 +14,10 @@ export interface Part {
   readonly leftMs: number
 }
 
-/** others: the end of the last block that is not the ticket's own. end: of all blocks. run: the server's, where it was found old enough to vote. */
+/**
+ * others: the end of the last block that is not the ticket's own. end: of all blocks. run: the server's, where it was
+ * found old enough to vote.
+ */
 export type Mine = {
   readonly is: 'mine'
   readonly token: number
@@ -32,13 +35,24 @@ export type Reserved =
   | { readonly is: 'gone' }
   | { readonly is: 'young'; readonly run: string; readonly uptimeMs: number }
 export type Committed = { readonly is: 'held'; readonly leftMs: number } | Barred | { readonly is: 'gone' | 'passed' }
-export type Renewed = { readonly is: 'held'; readonly leftMs: number } | { readonly is: 'gone' } | { readonly is: 'revoked'; readonly message: string }
+export type Renewed =
+  | { readonly is: 'held'; readonly leftMs: number }
+  | { readonly is: 'gone' }
+  | { readonly is: 'revoked'; readonly message: string }
 export type Left = 'held' | 'absent'
 
 export function reserved(answer: unknown): Reserved {
   const [is, ...rest] = words(answer)
   if (is === 'mine')
-    return { is, token: number(rest[0]), others: number(rest[1]), end: number(rest[2]), micros: number(rest[3]), leftMs: number(rest[4]), run: text(rest[5]) }
+    return {
+      is,
+      token: number(rest[0]),
+      others: number(rest[1]),
+      end: number(rest[2]),
+      micros: number(rest[3]),
+      leftMs: number(rest[4]),
+      run: text(rest[5]),
+    }
   if (is === 'barred') return barred(rest)
   if (is === 'taken') return { is, part: part(rest) }
   if (is === 'gone') return { is }
@@ -91,15 +105,25 @@ export interface Holder extends Part {
 }
 
 /**
- * The ticket that holds, judged from the nodes that answered: the one with most parts, of equals the later one, if those that
- * did not answer could make it a majority, and if one part at least was committed. A node that is late may still show an
- * earlier grant, or the reservation: so its token is the greatest, and its life that of what was committed.
+ * The ticket that holds, judged from the nodes that answered: the one with most parts, of equals the later one, if
+ * those that did not answer could make it a majority, and if one part at least was committed. A node that is late may
+ * still show an earlier grant, or the reservation: so its token is the greatest, and its life that of what was
+ * committed.
  */
-export function holderOf(parts: readonly Part[], count: { readonly unanswered: number; readonly majority: number }): Holder | null {
+export function holderOf(
+  parts: readonly Part[],
+  count: { readonly unanswered: number; readonly majority: number },
+): Holder | null {
   const latestFirst = parts.toSorted((a, b) => b.token - a.token)
   const [most] = [...grouped(latestFirst).values()].toSorted((a, b) => b.length - a.length)
   const [latest] = most ?? []
-  if (most === undefined || latest === undefined || latest.token === 0 || most.length + count.unanswered < count.majority) return null
+  if (
+    most === undefined ||
+    latest === undefined ||
+    latest.token === 0 ||
+    most.length + count.unanswered < count.majority
+  )
+    return null
   const committed = most.filter(({ token }) => token > 0)
   return { ...latest, leftMs: lifeOf(committed, count.majority), freeMs: lifeOf(most, count.majority) }
 }
@@ -164,5 +188,7 @@ function number(value: unknown): number {
 }
 
 function unknown(answer: unknown): StoreUnavailableError {
-  return new StoreUnavailableError(`A node gave an answer that is not one of ours: ${(JSON.stringify(answer) ?? 'nothing').slice(0, 80)}`)
+  return new StoreUnavailableError(
+    `A node gave an answer that is not one of ours: ${(JSON.stringify(answer) ?? 'nothing').slice(0, 80)}`,
+  )
 }

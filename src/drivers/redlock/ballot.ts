@@ -23,7 +23,10 @@ export function votes<Answer>(count: Count<Answer>, is: (answer: Answer) => bool
   return sum
 }
 
-/** Asks every node; `decide` is called after each answer and failure, and gives undefined to wait on. With nothing open or silent it must decide, or throw. */
+/**
+ * Asks every node; `decide` is called after each answer and failure, and gives undefined to wait on. With nothing open
+ * or silent it must decide, or throw.
+ */
 export function ballot<Answer, Result>(
   nodes: readonly Node[],
   ask: (node: Node) => Promise<Answer>,
@@ -40,7 +43,14 @@ export function ballot<Answer, Result>(
       const open = expected.size
       const silent = nodes.length - answers.size - failures.size - open
       try {
-        const result = decide({ nodes: nodes.length, majority: majorityOf(nodes.length), answers, failures, open, silent })
+        const result = decide({
+          nodes: nodes.length,
+          majority: majorityOf(nodes.length),
+          answers,
+          failures,
+          open,
+          silent,
+        })
         if (result === undefined) return
         decided = true
         resolve(result)

@@ -1,4 +1,6 @@
-/** What the answers of the nodes amount to. Each decision is made as soon as no answer still to come could change it. */
+/**
+ * What the answers of the nodes amount to. Each decision is made as soon as no answer still to come could change it.
+ */
 import type { Entry, TicketRequest } from '../../store/contract.ts'
 import { holderOf, ticketOf } from './answers.ts'
 import type { Committed, Part, Reserved } from './answers.ts'
@@ -13,11 +15,15 @@ type Forbidden = Extract<Entry, { readonly status: 'forbidden' }>
 export const SPLIT_RETRY_MS = 20
 
 /**
- * The first round. A majority of places wins. Who cannot win any more although a majority could vote is refused by a holder,
- * or has split the places with others: of an even number each of two may have half.
+ * The first round. A majority of places wins. Who cannot win any more although a majority could vote is refused by a
+ * holder, or has split the places with others: of an even number each of two may have half.
  * @throws StoreUnavailableError  too few nodes can vote
  */
-export function reservationOf(key: string, count: Count<Reserved>, maxTtlMs: number): 'won' | 'split' | Refused | Forbidden | undefined {
+export function reservationOf(
+  key: string,
+  count: Count<Reserved>,
+  maxTtlMs: number,
+): 'won' | 'split' | Refused | Forbidden | undefined {
   const barred = forbiddenOf(count)
   if (barred !== null) return barred
   const mine = votes(count, answer => answer.is === 'mine')
@@ -30,12 +36,16 @@ export function reservationOf(key: string, count: Count<Reserved>, maxTtlMs: num
   throw unreachable(`"${key}" cannot be acquired`, key, count, { ambiguous: true, voteless: voteless(count, maxTtlMs) })
 }
 
-/** The second round: what is left of the ttl on the node of the majority that has least; 'displaced' by another contender between the rounds. */
+/**
+ * The second round: what is left of the ttl on the node of the majority that has least; 'displaced' by another
+ * contender between the rounds.
+ */
 export function commitmentOf({ key, ttlMs }: TicketRequest, count: Count<Committed>): number | 'displaced' | undefined {
   const lefts = [...count.answers.values()].flatMap(answer => (answer.is === 'held' ? answer.leftMs : []))
   if (lefts.length >= count.majority) return Math.min(ttlMs, ...lefts)
   const pending = count.open + count.silent
-  if (count.answers.size >= count.majority && (lefts.length + pending < count.majority || pending === 0)) return 'displaced'
+  if (count.answers.size >= count.majority && (lefts.length + pending < count.majority || pending === 0))
+    return 'displaced'
   if (pending > 0) return undefined
   throw unreachable(`"${key}" was not confirmed by a majority`, key, count, { ambiguous: true })
 }
@@ -54,7 +64,8 @@ export function refreshmentOf({ key, ttlMs, token = 0 }: TicketRequest, count: C
 /** One node is enough to know that the id was left or revoked: it never comes back. */
 function forbiddenOf(count: Count<Reserved>): Forbidden | null {
   for (const answer of count.answers.values()) {
-    if (answer.is === 'barred' && answer.why !== 'undone') return { status: 'forbidden', reason: answer.why, message: answer.message }
+    if (answer.is === 'barred' && answer.why !== 'undone')
+      return { status: 'forbidden', reason: answer.why, message: answer.message }
   }
   return null
 }
@@ -63,7 +74,9 @@ function refusal(count: Count<Reserved>): Refused | 'split' {
   const parts: Part[] = []
   for (const answer of count.answers.values()) if (answer.is === 'taken') parts.push(answer.part)
   const holder = holderOf(parts, { unanswered: count.nodes - count.answers.size, majority: count.majority })
-  return holder === null ? 'split' : { status: 'refused', retryMs: Math.max(1, holder.freeMs), holders: [ticketOf(holder)] }
+  return holder === null
+    ? 'split'
+    : { status: 'refused', retryMs: Math.max(1, holder.freeMs), holders: [ticketOf(holder)] }
 }
 
 /** Nodes that are up but have no vote yet. */

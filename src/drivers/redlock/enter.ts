@@ -1,10 +1,10 @@
 /**
- * Entering: two rounds, taken again while contenders stand in each other's way and nobody holds, and what is taken back by
- * who has lost.
+ * Entering: two rounds, taken again while contenders stand in each other's way and nobody holds, and what is taken back
+ * by who has lost.
  *
- * Every attempt has a number of its own, so that taking one back also stops its requests that are still under way, without
- * touching a later attempt of the same id. Reservations live for the two rounds and no longer: who dies between them
- * blocks nobody for a ttl.
+ * Every attempt has a number of its own, so that taking one back also stops its requests that are still under way,
+ * without touching a later attempt of the same id. Reservations live for the two rounds and no longer: who dies between
+ * them blocks nobody for a ttl.
  */
 import { sleep, systemClock } from '../../core/clock.ts'
 import { StoreUnavailableError } from '../../core/errors.ts'
@@ -34,7 +34,10 @@ type First = Reserved | 'pending' | { readonly failure: unknown; readonly sent: 
 
 /** After this no client, proxy or paused server lets go of a request that it held back. */
 export const LATE_REQUEST_MS = 60_000
-/** Contenders who meet settle it among themselves: a refusal says that somebody holds, not that all stood in each other's way. */
+/**
+ * Contenders who meet settle it among themselves: a refusal says that somebody holds, not that all stood in each
+ * other's way.
+ */
 const TURNS = 8
 
 export function createEntrance(
@@ -49,7 +52,8 @@ export function createEntrance(
     const passed = (): number => systemClock.now() - startedAt
     const left = (): number => Math.max(1, io.timeoutMs - passed())
     const forNode = (): Io => ({ ...io, timeoutMs: Math.min(nodeTimeoutMs, left()) })
-    if (request.token !== undefined) return ballot(nodes, asking(newAttempt(request), forNode), count => refreshmentOf(request, count))
+    if (request.token !== undefined)
+      return ballot(nodes, asking(newAttempt(request), forNode), count => refreshmentOf(request, count))
 
     const lost: Attempt[] = []
     let holds = false
@@ -60,9 +64,10 @@ export function createEntrance(
         const outcome = await tryOnce(attempt, forNode)
         holds = outcome !== 'split' && outcome !== 'displaced' && outcome.status === 'holds'
         if (outcome !== 'split' && outcome !== 'displaced') return outcome
-        if (turn >= TURNS || passed() >= nodeTimeoutMs) return { status: 'refused', retryMs: SPLIT_RETRY_MS, holders: [] }
-        // What it has committed would stand in the way of the one who displaced it. Places that are only reserved may stay:
-        // they give way to a smaller id by themselves, and so the smallest comes to have them all.
+        if (turn >= TURNS || passed() >= nodeTimeoutMs)
+          return { status: 'refused', retryMs: SPLIT_RETRY_MS, holders: [] }
+        // What it has committed would stand in the way of the one who displaced it. Places that are only reserved may
+        // stay: they give way to a smaller id by themselves, and so the smallest comes to have them all.
         if (outcome === 'displaced') await within(left(), undo(attempt))
       }
     } finally {
@@ -73,7 +78,9 @@ export function createEntrance(
   /** Both rounds, once. Split: others have reserved too, and nobody holds. */
   async function tryOnce(attempt: Attempt, forNode: () => Io): Promise<Entry | 'split' | 'displaced'> {
     const { request } = attempt
-    const reservation = await ballot(nodes, asking(attempt, forNode), count => reservationOf(request.key, count, maxTtlMs))
+    const reservation = await ballot(nodes, asking(attempt, forNode), count =>
+      reservationOf(request.key, count, maxTtlMs),
+    )
     if (reservation !== 'won') return reservation
     const token = tokenFor(attempt)
     const leftMs = await ballot(
@@ -102,7 +109,18 @@ export function createEntrance(
     const deadline = systemClock.now() + io.timeoutMs
     const ask = async (): Promise<Reserved> => {
       const { id, tokens, holder, meta, ttlMs } = request
-      const values = [id, number, request.token ?? 0, tokens, holder, JSON.stringify(meta), Math.min(reservationMs, ttlMs), ttlMs, maxTtlMs, node.trusted()]
+      const values = [
+        id,
+        number,
+        request.token ?? 0,
+        tokens,
+        holder,
+        JSON.stringify(meta),
+        Math.min(reservationMs, ttlMs),
+        ttlMs,
+        maxTtlMs,
+        node.trusted(),
+      ]
       const left = { ...io, timeoutMs: Math.max(1, deadline - systemClock.now()) }
       return reserved(await node.ask(RESERVE, [prefix + request.key], values.map(String), left))
     }
@@ -110,7 +128,11 @@ export function createEntrance(
     try {
       let answer = await ask()
       // It may have forgotten a ticket, unless it writes down what it grants before it says so.
-      if (answer.is === 'young' && (await node.persists(answer.run, { ...io, timeoutMs: Math.max(1, deadline - systemClock.now()) }))) answer = await ask()
+      if (
+        answer.is === 'young' &&
+        (await node.persists(answer.run, { ...io, timeoutMs: Math.max(1, deadline - systemClock.now()) }))
+      )
+        answer = await ask()
       // Once old enough it stays so, even if its clock is set back and says otherwise.
       if (answer.is === 'mine' && answer.run !== '') node.trust(answer.run)
       at.set(node, answer)
@@ -121,21 +143,34 @@ export function createEntrance(
     }
   }
 
-  async function commit(node: Node, { request, number, at, asked }: Attempt, token: number, io: Io): Promise<Committed> {
-    // A node that is not trusted yet may be asked to reserve twice, and only behind the second is there anything to commit.
+  async function commit(
+    node: Node,
+    { request, number, at, asked }: Attempt,
+    token: number,
+    io: Io,
+  ): Promise<Committed> {
+    // A node that is not trusted yet may be asked to reserve twice, and only behind the second is there anything to
+    // commit.
     if (at.get(node) === 'pending' && node.trusted() === '') await asked.get(node)
     const first = at.get(node)
     // Where the reservation is not answered yet the commit travels behind it, on the same connection.
     if (first === 'pending' || isMine(first)) {
-      return committed(await node.ask(COMMIT, [prefix + request.key], [request.id, String(number), String(token), String(request.ttlMs)], io))
+      return committed(
+        await node.ask(
+          COMMIT,
+          [prefix + request.key],
+          [request.id, String(number), String(token), String(request.ttlMs)],
+          io,
+        ),
+      )
     }
     if (first !== undefined && 'failure' in first) throw first.failure
     return { is: 'gone' }
   }
 
   /**
-   * Resolves when the nodes that had granted have taken it back; those that have not answered are not waited for. An id is
-   * barred only where a request of it may still be under way: on a healthy node nothing of a lost attempt remains.
+   * Resolves when the nodes that had granted have taken it back; those that have not answered are not waited for. An id
+   * is barred only where a request of it may still be under way: on a healthy node nothing of a lost attempt remains.
    */
   async function undo(attempt: Attempt): Promise<void> {
     const waitedFor: Promise<void>[] = []
@@ -150,7 +185,8 @@ export function createEntrance(
     await asked.get(node)?.catch(() => {})
     const first = at.get(node)
     const underWay = first !== undefined && first !== 'pending' && 'failure' in first && first.sent
-    if (underWay || isMine(first)) await takeBack(node, prefix + request.key, [request.id, String(number), String(underWay ? LATE_REQUEST_MS : 0)])
+    if (underWay || isMine(first))
+      await takeBack(node, prefix + request.key, [request.id, String(number), String(underWay ? LATE_REQUEST_MS : 0)])
   }
 
   /** Never rejects: what the node has not heard is owed to it. */
@@ -159,7 +195,11 @@ export function createEntrance(
     try {
       done(await node.ask(UNDO, [key], args, { timeoutMs: nodeTimeoutMs }))
     } catch {
-      node.owe(`undo ${args[0] ?? ''}`, { script: UNDO, key, args: () => (systemClock.now() - startedAt > maxTtlMs ? null : args) })
+      node.owe(`undo ${args[0] ?? ''}`, {
+        script: UNDO,
+        key,
+        args: () => (systemClock.now() - startedAt > maxTtlMs ? null : args),
+      })
     }
   }
 
@@ -174,8 +214,9 @@ async function within(ms: number, work: Promise<unknown>): Promise<void> {
 }
 
 /**
- * Above all that a majority has given, on any of its clocks, so that it grows also where all data are lost. A ticket that
- * was committed somewhere keeps its token if no other came after it: its owner asks again because it did not hear of it.
+ * Above all that a majority has given, on any of its clocks, so that it grows also where all data are lost. A ticket
+ * that was committed somewhere keeps its token if no other came after it: its owner asks again because it did not hear
+ * of it.
  * @throws StoreUnavailableError  a clock beyond the year 2255
  */
 function tokenFor({ request, at }: Attempt): number {
@@ -184,9 +225,12 @@ function tokenFor({ request, at }: Attempt): number {
   if (own > 0 && own >= Math.max(...mine.map(({ others }) => others))) return own
   const token = Math.max(...mine.flatMap(({ end, micros }) => [end, micros]))
   if (Number.isSafeInteger(token + request.tokens)) return token
-  throw new StoreUnavailableError(`The token ${token} of "${request.key}" is beyond the safe integers: the clock of a node is far in the future.`, {
-    key: request.key,
-  })
+  throw new StoreUnavailableError(
+    `The token ${token} of "${request.key}" is beyond the safe integers: the clock of a node is far in the future.`,
+    {
+      key: request.key,
+    },
+  )
 }
 
 function isMine(first: First | undefined): first is Mine {

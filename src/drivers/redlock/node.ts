@@ -2,7 +2,8 @@
  * One of the servers: asked by script, with a deadline for each question, and remembered for what it owes us.
  *
  * A node that did not answer its last question is `silent`: it is still asked, but nobody waits for it while others can
- * decide. What must reach it all the same (a release, an attempt given up) is owed, and sent again as soon as it answers anything.
+ * decide. What must reach it all the same (a release, an attempt given up) is owed, and sent again as soon as it
+ * answers anything.
  */
 import { systemClock } from '../../core/clock.ts'
 import { ConfigurationError, StoreUnavailableError } from '../../core/errors.ts'
@@ -22,12 +23,18 @@ export interface Node {
   readonly connection: RedisConnection
   /** It did not answer what it was asked last. */
   silent(): boolean
-  /** The run of the server (its run_id) that has forgotten nothing: it is old enough, or has on disk what it confirmed. '' none known. */
+  /**
+   * The run of the server (its run_id) that has forgotten nothing: it is old enough, or has on disk what it confirmed.
+   * '' none known.
+   */
   trusted(): string
   trust(run: string): void
   /** One script, one answer. @throws StoreUnavailableError | ConfigurationError */
   ask(script: RedisScript, keys: readonly string[], args: readonly string[], io: Io): Promise<unknown>
-  /** True if this run of the server writes to disk before it confirms (append-only file, fsync always). Asked once for each run. */
+  /**
+   * True if this run of the server writes to disk before it confirms (append-only file, fsync always). Asked once for
+   * each run.
+   */
   persists(run: string, io: Io): Promise<boolean>
   /** `name` tells what it replaces: the newest request for one id is the one that counts. */
   owe(name: string, request: Owed): void
@@ -74,7 +81,9 @@ export function createNode(connection: RedisConnection, index: number, timeoutMs
     const deadline = systemClock.now() + io.timeoutMs
     const info = String(await connection.command('INFO', ['persistence'], io))
     const always =
-      /aof_enabled:1/.test(info) && (await settingOf(connection, 'appendfsync', { timeoutMs: Math.max(1, deadline - systemClock.now()) })) === 'always'
+      /aof_enabled:1/.test(info) &&
+      (await settingOf(connection, 'appendfsync', { timeoutMs: Math.max(1, deadline - systemClock.now()) })) ===
+        'always'
     if (always) trusted = run
     else untrusted = run
     return always
@@ -116,7 +125,9 @@ async function settingOf(connection: RedisConnection, name: string, io: Io): Pro
     const reply = await connection.command('CONFIG', ['GET', name], io)
     // A list in RESP2, a map in RESP3.
     if (Array.isArray(reply)) return String(reply[1] ?? '')
-    return typeof reply === 'object' && reply !== null ? String(reply instanceof Map ? reply.get(name) : Reflect.get(reply, name)) : ''
+    return typeof reply === 'object' && reply !== null
+      ? String(reply instanceof Map ? reply.get(name) : Reflect.get(reply, name))
+      : ''
   } catch (cause) {
     if (cause instanceof StoreUnavailableError && cause.ambiguous) throw cause
     return ''

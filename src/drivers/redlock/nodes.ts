@@ -10,11 +10,18 @@ import type { Node } from './node.ts'
 const FORM = 'redlock://host:6379,host:6379,host:6379 (redlock://user:password@... where all have the same login)'
 
 /** @throws ConfigurationError */
-export function openNodes(nodes: readonly (RedisLike | string)[] | string, timeoutMs: number, options: OpenOptions): readonly Node[] {
+export function openNodes(
+  nodes: readonly (RedisLike | string)[] | string,
+  timeoutMs: number,
+  options: OpenOptions,
+): readonly Node[] {
   const places = typeof nodes === 'string' ? addressesOf(nodes) : nodes
-  if (!Array.isArray(places) || places.length === 0) throw new ConfigurationError(`A redlock needs nodes: clients, addresses, or ${FORM}.`)
+  if (!Array.isArray(places) || places.length === 0)
+    throw new ConfigurationError(`A redlock needs nodes: clients, addresses, or ${FORM}.`)
   if (new Set(places).size < places.length)
-    throw new ConfigurationError('A node of the redlock is named twice: it would have two votes. Name each server once.')
+    throw new ConfigurationError(
+      'A node of the redlock is named twice: it would have two votes. Name each server once.',
+    )
   return places.map((place: RedisLike | string, index) => {
     if (typeof place === 'string' && /^\w+\+/.test(place)) {
       throw new ConfigurationError(
@@ -22,7 +29,10 @@ export function openNodes(nodes: readonly (RedisLike | string)[] | string, timeo
       )
     }
     const connection = connect(place, options)
-    if (connection.cluster) throw new ConfigurationError(`Node ${index + 1} is a client of a cluster. A node of a redlock is one server of its own.`)
+    if (connection.cluster)
+      throw new ConfigurationError(
+        `Node ${index + 1} is a client of a cluster. A node of a redlock is one server of its own.`,
+      )
     return createNode(connection, index, timeoutMs)
   })
 }
@@ -30,7 +40,8 @@ export function openNodes(nodes: readonly (RedisLike | string)[] | string, timeo
 /** redlock://login@host:port,host:port/0 -> redis://login@host:port/0 for each. */
 function addressesOf(address: string): readonly string[] {
   const match = /^redlock:\/\/(?:([^@/]*)@)?([^/?#@]+)(\/\d+)?\/?$/.exec(address)
-  if (!match) throw new ConfigurationError(`The address of a redlock has the form ${FORM}, not "${withoutPassword(address)}".`)
+  if (!match)
+    throw new ConfigurationError(`The address of a redlock has the form ${FORM}, not "${withoutPassword(address)}".`)
   const [, login, places = '', database = ''] = match
   return places.split(',').map(place => `redis://${login === undefined ? '' : `${login}@`}${place}${database}`)
 }

@@ -1,9 +1,9 @@
 /**
- * Puts a lease back on nodes that have lost it or were away when it was granted. Without that a lease that is held for days
- * would end when a majority of the nodes has been restarted once, though never two at a time.
+ * Puts a lease back on nodes that have lost it or were away when it was granted. Without that a lease that is held for
+ * days would end when a majority of the nodes has been restarted once, though never two at a time.
  *
- * Only right after a majority has renewed the lease, only where the place is free and no later token was given, and never
- * counted in the renewal that showed the need: a part that is put back counts from the next one on.
+ * Only right after a majority has renewed the lease, only where the place is free and no later token was given, and
+ * never counted in the renewal that showed the need: a part that is put back counts from the next one on.
  */
 import type { TicketRequest } from '../../store/contract.ts'
 import { words } from './answers.ts'
@@ -39,7 +39,9 @@ export function createRepair({ prefix, nodeTimeoutMs, maxTtlMs }: RepairOptions)
     underWay.add(node)
     try {
       const values = [id, token, tokens, holder, JSON.stringify(meta), ttlMs, maxTtlMs, node.trusted()]
-      const [answer, run = ''] = words(await node.ask(ADOPT, [prefix + key], values.map(String), { timeoutMs: nodeTimeoutMs }))
+      const [answer, run = ''] = words(
+        await node.ask(ADOPT, [prefix + key], values.map(String), { timeoutMs: nodeTimeoutMs }),
+      )
       underWay.delete(node)
       // The next renewal asks again, by then with the run that is trusted.
       if (answer === 'young') await node.persists(run, { timeoutMs: nodeTimeoutMs })

@@ -199,7 +199,10 @@ save(KEYS[1], lock, was)
 return cjson.encode({answer})
 `)
 
-/** id attempt forbid: takes back what this attempt, or an earlier one of the id, has left; a request still under way must do nothing. */
+/**
+ * id attempt forbid: takes back what this attempt, or an earlier one of the id, has left; a request still under way
+ * must do nothing.
+ */
 export const UNDO = script(`${COMMON}
 local lock, was = load(KEYS[1])
 local id, attempt, life = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -216,7 +219,10 @@ if not lock.id then return cjson.encode({'free'}) end
 return cjson.encode({'taken', view(lock)})
 `)
 
-/** id reason now life: marks the ticket, or takes it at once. Where it is not, the id is barred, so that it is not put back either. */
+/**
+ * id reason now life: marks the ticket, or takes it at once. Where it is not, the id is barred, so that it is not put
+ * back either.
+ */
 export const REVOKE = script(`${COMMON}
 local lock, was = load(KEYS[1])
 local id, reason, life = ARGV[1], ARGV[2], tonumber(ARGV[4])

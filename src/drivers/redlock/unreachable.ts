@@ -11,7 +11,12 @@ export function unreachable(
 ): StoreUnavailableError | ConfigurationError {
   const { voteless = [] } = options
   const voters = count.answers.size - voteless.length
-  const reasons = [...voteless, ...[...count.failures].map(([node, cause]) => (cause instanceof Error ? cause.message : `${node.name}: ${String(cause)}`))]
+  const reasons = [
+    ...voteless,
+    ...[...count.failures].map(([node, cause]) =>
+      cause instanceof Error ? cause.message : `${node.name}: ${String(cause)}`,
+    ),
+  ]
   const silent = count.open + count.silent
   if (silent > 0) reasons.push(`${silent} not answered yet`)
   const message = `${what}: ${voters} of ${count.nodes} nodes can vote, ${count.majority} are needed. ${reasons.join('; ')}`

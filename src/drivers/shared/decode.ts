@@ -23,7 +23,8 @@ export function number(from: Fields, name: string): number {
 export function integer(from: Fields, name: string): number {
   const value = from[name]
   const whole = typeof value === 'bigint' ? Number(value) : value
-  if (typeof whole !== 'number' || !Number.isSafeInteger(whole)) throw new TypeError(`${name} is ${show(value)}, not a safe integer`)
+  if (typeof whole !== 'number' || !Number.isSafeInteger(whole))
+    throw new TypeError(`${name} is ${show(value)}, not a safe integer`)
   return whole
 }
 
@@ -83,5 +84,11 @@ function isNumber(value: unknown): value is number {
 }
 
 function show(value: unknown): string {
-  return value === undefined ? 'missing' : value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`
+  return value === undefined
+    ? 'missing'
+    : value === null
+      ? 'null'
+      : Array.isArray(value)
+        ? 'a list'
+        : `a ${typeof value}`
 }

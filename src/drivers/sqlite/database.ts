@@ -1,9 +1,10 @@
 /**
  * The file: which engine opens it, what is set on it, and the tables in it.
  *
- * WAL, because readers and the one writer do not stop each other and a process killed inside a transaction leaves nothing to
- * repair. Synchronous FULL, because a lock that was granted must still be there after a power cut. No busy_timeout: it would
- * block the event loop and let the quickest process starve the others; whoever finds the file busy comes again (transactions.ts).
+ * WAL, because readers and the one writer do not stop each other and a process killed inside a transaction leaves
+ * nothing to repair. Synchronous FULL, because a lock that was granted must still be there after a power cut. No
+ * busy_timeout: it would block the event loop and let the quickest process starve the others; whoever finds the file
+ * busy comes again (transactions.ts).
  */
 import { mkdirSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -22,7 +23,10 @@ export interface StatementLike {
   run(...values: SqlValue[]): unknown
 }
 
-/** The part of a database that this driver needs: `DatabaseSync` of node:sqlite or @photostructure/sqlite, `Database` of better-sqlite3. */
+/**
+ * The part of a database that this driver needs: `DatabaseSync` of node:sqlite or @photostructure/sqlite, `Database` of
+ * better-sqlite3.
+ */
 export interface DatabaseLike {
   prepare(sql: string): StatementLike
   exec(sql: string): unknown
@@ -50,21 +54,27 @@ export function defaultFile(): string {
 }
 
 /**
- * The path in an address: `sqlite:relative.db`, `sqlite:/var/lib/locks.db`, `sqlite:///var/lib/locks.db`, or a bare path. `sqlite:` alone is the default file.
+ * The path in an address: `sqlite:relative.db`, `sqlite:/var/lib/locks.db`, `sqlite:///var/lib/locks.db`, or a bare
+ * path. `sqlite:` alone is the default file.
  * @throws ConfigurationError
  */
 export function filePath(address: string): string {
   const path = address.startsWith('sqlite:') ? address.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, '') : address
   if (path.startsWith('//'))
-    throw new ConfigurationError(`"${address}" names a host, but a SQLite file is local: write sqlite:///absolute/path or sqlite:relative/path.`)
+    throw new ConfigurationError(
+      `"${address}" names a host, but a SQLite file is local: write sqlite:///absolute/path or sqlite:relative/path.`,
+    )
   if (path === '' && address !== '') return defaultFile()
   if (path === '' || path === ':memory:')
-    throw new ConfigurationError(`"${address}" is a database of one connection, which nobody else can see: name a file, or use the memory store.`)
+    throw new ConfigurationError(
+      `"${address}" is a database of one connection, which nobody else can see: name a file, or use the memory store.`,
+    )
   return resolve(path)
 }
 
 /**
- * Opens the file, or takes over an open database, and makes what is missing in it. A busy file throws the engine's error (`isBusy` of failures.ts).
+ * Opens the file, or takes over an open database, and makes what is missing in it. A busy file throws the engine's
+ * error (`isBusy` of failures.ts).
  * @throws ConfigurationError | StoreUnavailableError
  */
 export async function connect(target: string | DatabaseLike): Promise<Connection> {
@@ -77,7 +87,9 @@ export async function connect(target: string | DatabaseLike): Promise<Connection
       throw new ConfigurationError(`The directory of "${target}" does not exist. Create it, or name another file.`)
     }
     if (statSync(target, { throwIfNoEntry: false })?.isDirectory() === true) {
-      throw new ConfigurationError(`"${target}" is a directory. Name a file in it, such as "${join(target, 'locks.db')}".`)
+      throw new ConfigurationError(
+        `"${target}" is a directory. Name a file in it, such as "${join(target, 'locks.db')}".`,
+      )
     }
     database = open(target)
   } catch (error) {
@@ -93,13 +105,15 @@ function adopt(database: DatabaseLike): Connection {
     .map(row => record(row, 'row'))
     .find(row => row['name'] === 'main')?.['file']
   if (typeof file !== 'string' || file === '')
-    throw new ConfigurationError('The database given to sqliteStore is in memory, where no other process sees it: open a file, or use the memory store.')
+    throw new ConfigurationError(
+      'The database given to sqliteStore is in memory, where no other process sees it: open a file, or use the memory store.',
+    )
   return setUp(database, file, () => undefined)
 }
 
 /**
- * What may be refused goes through `exec`: in @photostructure/sqlite a prepared statement keeps the file open, whatever `close` says,
- * until the garbage collector has taken it, so none is made before the file has turned out to be good.
+ * What may be refused goes through `exec`: in @photostructure/sqlite a prepared statement keeps the file open, whatever
+ * `close` says, until the garbage collector has taken it, so none is made before the file has turned out to be good.
  */
 function setUp(database: DatabaseLike, file: string, close: () => void): Connection {
   try {
@@ -112,7 +126,10 @@ function setUp(database: DatabaseLike, file: string, close: () => void): Connect
       )
     }
     const mode = text(one(database, 'PRAGMA journal_mode'), 'journal_mode')
-    if (mode !== 'wal') throw new ConfigurationError(`"${file}" cannot use a write-ahead log (its journal mode stays "${mode}"). Put it on a local disk.`)
+    if (mode !== 'wal')
+      throw new ConfigurationError(
+        `"${file}" cannot use a write-ahead log (its journal mode stays "${mode}"). Put it on a local disk.`,
+      )
     const identity = identify(file)
     return { file, identity, statements: prepare(database), moved: () => differs(file, identity), close }
   } catch (error) {
@@ -135,7 +152,9 @@ function createTables(database: DatabaseLike): void {
       'CREATE TABLE IF NOT EXISTS holdfast_locks (namespace BLOB NOT NULL, key BLOB NOT NULL, token_end INTEGER NOT NULL, queue TEXT NOT NULL, PRIMARY KEY (namespace, key)) WITHOUT ROWID',
     )
     // Even if it inserts nothing this fails on a read-only file, which gives BEGIN IMMEDIATE to anybody.
-    database.exec(`INSERT INTO holdfast_layout (version) SELECT ${LAYOUT} WHERE NOT EXISTS (SELECT 1 FROM holdfast_layout)`)
+    database.exec(
+      `INSERT INTO holdfast_layout (version) SELECT ${LAYOUT} WHERE NOT EXISTS (SELECT 1 FROM holdfast_layout)`,
+    )
     database.exec('COMMIT')
   } catch (error) {
     rollBack(database)
@@ -152,8 +171,12 @@ function prepare(database: DatabaseLike) {
     add: database.prepare('INSERT INTO holdfast_locks (namespace, key, token_end, queue) VALUES (?, ?, ?, ?)'),
     change: database.prepare(`UPDATE holdfast_locks SET token_end = ?, queue = ? ${where}`),
     remove: database.prepare(`DELETE FROM holdfast_locks ${where}`),
-    page: database.prepare('SELECT key, queue FROM holdfast_locks WHERE namespace = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?'),
-    round: database.prepare('SELECT namespace, key, token_end FROM holdfast_locks WHERE (namespace, key) > (?, ?) ORDER BY namespace, key LIMIT ?'),
+    page: database.prepare(
+      'SELECT key, queue FROM holdfast_locks WHERE namespace = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?',
+    ),
+    round: database.prepare(
+      'SELECT namespace, key, token_end FROM holdfast_locks WHERE (namespace, key) > (?, ?) ORDER BY namespace, key LIMIT ?',
+    ),
     version: database.prepare('PRAGMA data_version'),
   }
   return { ...statement, rollBack: () => rollBack(database) }
@@ -198,7 +221,12 @@ export async function engine(): Promise<(path: string) => DatabaseLike> {
 }
 
 function hasDatabase(module: unknown): module is { readonly DatabaseSync: new (path: string) => DatabaseLike } {
-  return typeof module === 'object' && module !== null && 'DatabaseSync' in module && typeof module.DatabaseSync === 'function'
+  return (
+    typeof module === 'object' &&
+    module !== null &&
+    'DatabaseSync' in module &&
+    typeof module.DatabaseSync === 'function'
+  )
 }
 
 /** Loading node:sqlite prints that it is experimental; the few calls used here have not changed since it came. */

@@ -1,4 +1,7 @@
-/** What the engines' errors mean: somebody else is at it; nobody should wait for this to change; the store is in trouble. */
+/**
+ * What the engines' errors mean: somebody else is at it; nobody should wait for this to change; the store is in
+ * trouble.
+ */
 import { realpathSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { ConfigurationError, StoreUnavailableError } from '../../core/errors.ts'
@@ -36,27 +39,37 @@ export function isBusy(error: unknown): boolean {
 /** On opening, what will not change by itself is an error of configuration: nobody should wait for it. */
 export function refusal(error: unknown, file: string): unknown {
   if (isSystemError(error))
-    return new ConfigurationError(`"${file}" cannot be opened (${error.message}). Name a file in a directory that this user may enter and write to.`, {
-      cause: error,
-    })
+    return new ConfigurationError(
+      `"${file}" cannot be opened (${error.message}). Name a file in a directory that this user may enter and write to.`,
+      {
+        cause: error,
+      },
+    )
   const code = resultCode(error)
   if (code === null || isBusy(error)) return error
   const permanent: Readonly<Record<number, string>> = {
     [CODES.SQLITE_PERM]: 'cannot be opened: this user may not.',
-    [CODES.SQLITE_READONLY]: 'is read-only for this user. Make the file and its directory writable, or name another file.',
-    [CODES.SQLITE_CANTOPEN]: 'cannot be opened: this user may not read and write it and create files beside it. Change that, or name another file.',
+    [CODES.SQLITE_READONLY]:
+      'is read-only for this user. Make the file and its directory writable, or name another file.',
+    [CODES.SQLITE_CANTOPEN]:
+      'cannot be opened: this user may not read and write it and create files beside it. Change that, or name another file.',
     [CODES.SQLITE_NOTADB]: 'is not a SQLite database. Name another file.',
-    [CODES.SQLITE_CORRUPT]: 'is damaged. Stop all who use it, move it away with its -wal and -shm files, and start again with an empty one.',
+    [CODES.SQLITE_CORRUPT]:
+      'is damaged. Stop all who use it, move it away with its -wal and -shm files, and start again with an empty one.',
   }
   const message = permanent[code]
-  return message === undefined || isFull(file) ? unavailable(error, file, false) : new ConfigurationError(`"${file}" ${message}`, { cause: error })
+  return message === undefined || isFull(file)
+    ? unavailable(error, file, false)
+    : new ConfigurationError(`"${file}" ${message}`, { cause: error })
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error
 }
 
-/** What an error of the engine means to the caller of a store. `ambiguous`: the transaction may have been carried out. */
+/**
+ * What an error of the engine means to the caller of a store. `ambiguous`: the transaction may have been carried out.
+ */
 export function unavailable(error: unknown, file: string, ambiguous: boolean): StoreUnavailableError {
   const reason = error instanceof Error ? error.message : String(error)
   const advice =
@@ -67,7 +80,10 @@ export function unavailable(error: unknown, file: string, ambiguous: boolean): S
         : reason.includes('within a transaction')
           ? 'Give holdfast a connection of its own, which nobody else begins transactions on.'
           : 'Check the file, its disk and its permissions.'
-  return new StoreUnavailableError(`"${file}" did not do what was asked (${reason}). ${advice}`, { cause: error, ambiguous })
+  return new StoreUnavailableError(`"${file}" did not do what was asked (${reason}). ${advice}`, {
+    cause: error,
+    ambiguous,
+  })
 }
 
 function isFull(file: string): boolean {

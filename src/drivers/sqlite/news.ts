@@ -1,10 +1,12 @@
 /**
- * Who waits is told. Inside one process directly: all its stores on one file meet in a hub. From other processes by looking:
- * `PRAGMA data_version` says in a few microseconds whether anybody else has written, and only then the records of our own tickets are read.
+ * Who waits is told. Inside one process directly: all its stores on one file meet in a hub. From other processes by
+ * looking: `PRAGMA data_version` says in a few microseconds whether anybody else has written, and only then the records
+ * of our own tickets are read.
  *
- * The look comes every 2 to 4 ms while a ticket waits and the file is busy. While it is quiet the pause grows to a fiftieth of
- * the quiet time, up to 25 ms: a wait becomes at most about 2 % longer, and a process that waits for an hour does not burn a battery.
- * Tickets that hold only wait for a revocation, which renewal tells them too: four looks a second. Without tickets there is no timer.
+ * The look comes every 2 to 4 ms while a ticket waits and the file is busy. While it is quiet the pause grows to a
+ * fiftieth of the quiet time, up to 25 ms: a wait becomes at most about 2 % longer, and a process that waits for an
+ * hour does not burn a battery. Tickets that hold only wait for a revocation, which renewal tells them too: four looks
+ * a second. Without tickets there is no timer.
  */
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { StoreListener } from '../../store/contract.ts'
@@ -15,7 +17,10 @@ const RELAXED_MS = 25
 const HOLDING_MS = 250
 /** The pause is this part of the time in which nothing has changed. */
 const PATIENCE = 50
-/** After a look at many records the pause is so many times what it took: looking never takes more than a fifth of the process. */
+/**
+ * After a look at many records the pause is so many times what it took: looking never takes more than a fifth of the
+ * process.
+ */
 const RESPITE = 4
 
 export interface News {
@@ -102,7 +107,10 @@ export function createWatch(source: Source, clock: Clock): Watch {
   function arm(): void {
     if (listeners.size === 0 || watched.size === 0) return stop()
     const quietMs = (clock.now() - changedAt) / PATIENCE
-    const pauseMs = waiting === 0 ? HOLDING_MS : Math.max(Math.min(RELAXED_MS, Math.max(QUICK_MS * (1 + clock.random()), quietMs)), lookMs * RESPITE)
+    const pauseMs =
+      waiting === 0
+        ? HOLDING_MS
+        : Math.max(Math.min(RELAXED_MS, Math.max(QUICK_MS * (1 + clock.random()), quietMs)), lookMs * RESPITE)
     const at = clock.now() + pauseMs
     if (timer !== undefined && due <= at) return
     timer?.cancel()
@@ -150,7 +158,10 @@ export function createWatch(source: Source, clock: Clock): Watch {
 
   function compare(ticket: Watched, queue: Queue | null): void {
     const found = queue?.tickets.find(entry => entry.id === ticket.id)
-    const reason = found === undefined ? queue?.forbidden.find(entry => entry.id === ticket.id && entry.reason === 'revoked')?.message : found.revoked
+    const reason =
+      found === undefined
+        ? queue?.forbidden.find(entry => entry.id === ticket.id && entry.reason === 'revoked')?.message
+        : found.revoked
     if (reason !== undefined && reason !== null) tellRevoked(ticket, reason)
     else if (found === undefined) drop(ticket.id)
     else if (ticket.waits && found.heldAt !== null) tellHolds(ticket)

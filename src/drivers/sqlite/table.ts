@@ -1,8 +1,10 @@
 /**
- * The locks of one namespace as rows: one row a lock, read, changed by a transition of the rule, and written back if it changed.
+ * The locks of one namespace as rows: one row a lock, read, changed by a transition of the rule, and written back if it
+ * changed.
  *
- * Rows are swept as the work goes on, so no timer is needed: every 64 writes look at the next 64 rows, of whatever namespace, going
- * round and round. A write makes at most one row and looks at one, so the file holds at most about twice the keys of a day.
+ * Rows are swept as the work goes on, so no timer is needed: every 64 writes look at the next 64 rows, of whatever
+ * namespace, going round and round. A write makes at most one row and looks at one, so the file holds at most about
+ * twice the keys of a day.
  */
 import type { Clock } from '../../core/clock.ts'
 import { StoreUnavailableError } from '../../core/errors.ts'
@@ -35,7 +37,11 @@ export interface Page {
 
 export interface Table {
   /** Inside a transaction only. */
-  apply<Answer>(connection: Connection, key: string, transition: (queue: Queue, now: Now) => Step<Answer>): Change<Answer>
+  apply<Answer>(
+    connection: Connection,
+    key: string,
+    transition: (queue: Queue, now: Now) => Step<Answer>,
+  ): Change<Answer>
   stored(connection: Connection, key: string): StoredQueue | null
   inspect(connection: Connection, key: string): LockView | null
   /** In the order of the keys' bytes. */
@@ -44,7 +50,9 @@ export interface Table {
 
 export function createTable(namespace: string, domain: string, clock: Clock): Table {
   const space = Buffer.from(namespace)
-  /** What was written last need not be parsed if it is still there. Known by its content, so it is never out of date. */
+  /**
+   * What was written last need not be parsed if it is still there. Known by its content, so it is never out of date.
+   */
   let latest: { readonly json: string; readonly stored: StoredQueue } = { json: '', stored: NOTHING }
   let writes = 0
   let swept = { namespace: Buffer.alloc(0), key: Buffer.alloc(0) }
@@ -53,20 +61,33 @@ export function createTable(namespace: string, domain: string, clock: Clock): Ta
     return { ms: clock.now(), micros: Math.floor(clock.wall() * 1_000) }
   }
 
-  function apply<Answer>(connection: Connection, key: string, transition: (queue: Queue, now: Now) => Step<Answer>): Change<Answer> {
+  function apply<Answer>(
+    connection: Connection,
+    key: string,
+    transition: (queue: Queue, now: Now) => Step<Answer>,
+  ): Change<Answer> {
     const change = applyTo(connection, space, Buffer.from(key), transition)
     writes += 1
     if (writes % SWEEP === 0) sweep(connection)
     return change
   }
 
-  function applyTo<Answer>(connection: Connection, space: Uint8Array, key: Uint8Array, transition: (queue: Queue, now: Now) => Step<Answer>): Change<Answer> {
+  function applyTo<Answer>(
+    connection: Connection,
+    space: Uint8Array,
+    key: Uint8Array,
+    transition: (queue: Queue, now: Now) => Step<Answer>,
+  ): Change<Answer> {
     const { find, add, change, remove } = connection.statements
     const before = find.get(space, key)
     const json = before === undefined ? null : text(record(before, 'row'), 'queue')
     // Read inside the transaction, after all who changed this lock before us.
     const now = read()
-    const { queue, restore } = localise(json === null ? NOTHING : json === latest.json ? latest.stored : parse(json, key, connection), domain, now.ms)
+    const { queue, restore } = localise(
+      json === null ? NOTHING : json === latest.json ? latest.stored : parse(json, key, connection),
+      domain,
+      now.ms,
+    )
     const { answer, holds, revoked, queue: after } = transition(queue, now)
     if (forgettable(after, now)) {
       if (json !== null) remove.run(space, key)
@@ -93,7 +114,10 @@ export function createTable(namespace: string, domain: string, clock: Clock): Ta
         : { namespace: Buffer.from(bytes(last, 'namespace')), key: Buffer.from(bytes(last, 'key')) }
   }
 
-  /** Nobody leaves: the transition removes what has run out, and with it the row. Who comes to hold by that asks again by itself. */
+  /**
+   * Nobody leaves: the transition removes what has run out, and with it the row. Who comes to hold by that asks again
+   * by itself.
+   */
   function tidy(connection: Connection, space: Uint8Array, key: Uint8Array): void {
     try {
       applyTo(connection, space, key, (queue, now) => leave(queue, NOBODY, now))
@@ -123,10 +147,17 @@ export function createTable(namespace: string, domain: string, clock: Clock): Ta
     },
     page(connection, prefix, from) {
       const start = Buffer.from(prefix)
-      const rows = connection.statements.page.all(space, from ?? start, Buffer.concat([start, BEYOND]), PAGE).map(row => record(row, 'row'))
-      const locks = rows.flatMap(row => show(bytes(row, 'key'), parse(text(row, 'queue'), bytes(row, 'key'), connection)) ?? [])
+      const rows = connection.statements.page
+        .all(space, from ?? start, Buffer.concat([start, BEYOND]), PAGE)
+        .map(row => record(row, 'row'))
+      const locks = rows.flatMap(
+        row => show(bytes(row, 'key'), parse(text(row, 'queue'), bytes(row, 'key'), connection)) ?? [],
+      )
       const last = rows.at(-1)
-      return { locks, next: last === undefined || rows.length < PAGE ? null : Buffer.concat([bytes(last, 'key'), Buffer.alloc(1)]) }
+      return {
+        locks,
+        next: last === undefined || rows.length < PAGE ? null : Buffer.concat([bytes(last, 'key'), Buffer.alloc(1)]),
+      }
     },
   }
 }

@@ -1,12 +1,14 @@
 /**
- * One writer at a time over all processes, so the driver's work is done in short transactions, several calls in each: whatever this
- * process has been asked for since the last one goes together, in the order of asking, and costs one write to the disk.
+ * One writer at a time over all processes, so the driver's work is done in short transactions, several calls in each:
+ * whatever this process has been asked for since the last one goes together, in the order of asking, and costs one
+ * write to the disk.
  *
- * Who finds the file busy tries again after 1 to 5 ms at random, without blocking the event loop, until the call's time is over.
- * A process that is always busy makes a gap for others now and then. That is fair enough between processes: with SQLite's own
- * waiting, one of four had everything and two had nothing.
+ * Who finds the file busy tries again after 1 to 5 ms at random, without blocking the event loop, until the call's time
+ * is over. A process that is always busy makes a gap for others now and then. That is fair enough between processes:
+ * with SQLite's own waiting, one of four had everything and two had nothing.
  *
- * The event loop gets its turn every millisecond: a process that does nothing but lock and unlock still runs its timers.
+ * The event loop gets its turn every millisecond: a process that does nothing but lock and unlock still runs its
+ * timers.
  */
 import { sleep, turn } from '../../core/clock.ts'
 import type { Clock } from '../../core/clock.ts'
@@ -17,7 +19,10 @@ import { isBusy, resultCode, unavailable } from './failures.ts'
 
 /** So many calls in one transaction: others want a turn too. */
 const BATCH = 64
-/** A process that always has something to do lets others in after so long, for so long, if it has met any within the last second. */
+/**
+ * A process that always has something to do lets others in after so long, for so long, if it has met any within the
+ * last second.
+ */
 const SPELL_MS = 4
 const GAP_MS = 1
 const CONTENDED_MS = 1_000
@@ -26,7 +31,11 @@ const TURN_MS = 1
 
 export interface Transactions {
   /** Runs `work` inside BEGIN IMMEDIATE ... COMMIT, then `done`, which makes the answer. */
-  write<Result, Answer>(io: Io, work: (connection: Connection) => Result, done: (result: Result) => Answer): Promise<Answer>
+  write<Result, Answer>(
+    io: Io,
+    work: (connection: Connection) => Result,
+    done: (result: Result) => Answer,
+  ): Promise<Answer>
   /** Runs `work` outside a transaction: one statement, one snapshot. */
   read<Answer>(io: Io, work: (connection: Connection) => Answer): Promise<Answer>
 }
@@ -39,7 +48,11 @@ interface Job {
   reject(error: unknown): void
 }
 
-export function createTransactions(file: string, connect: () => Connection | Promise<Connection>, clock: Clock): Transactions {
+export function createTransactions(
+  file: string,
+  connect: () => Connection | Promise<Connection>,
+  clock: Clock,
+): Transactions {
   let pending: Job[] = []
   let draining = false
   let contendedAt = -Infinity

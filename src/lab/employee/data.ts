@@ -11,7 +11,10 @@ export interface Employee {
 
 export interface EmployeeData {
   read(): Promise<Employee>
-  /** Writes the salary, adds one to the version, and tells it. `ifVersion`: only if the row is still at it; null: it is not. */
+  /**
+   * Writes the salary, adds one to the version, and tells it. `ifVersion`: only if the row is still at it; null: it is
+   * not.
+   */
   write(salary: number, ifVersion?: number): Promise<number | null>
   /** Runs `task` in a transaction that locked the row before any read. `signal` gives up waiting for it. */
   locked(task: () => Promise<void>, signal: AbortSignal): Promise<void>

@@ -17,11 +17,19 @@ function judgeTest(round: Round): readonly Finding[] {
   if (way === 'none') {
     return [
       { claim: 'none: shows the problem, data inconsistencies', holds: total.inconsistencies > 0, found: updates },
-      { claim: 'none: and nobody is told, no errors', holds: total.errors === 0, found: showErrors(total, round.attempts) },
+      {
+        claim: 'none: and nobody is told, no errors',
+        holds: total.errors === 0,
+        found: showErrors(total, round.attempts),
+      },
     ]
   }
   return [
-    { claim: `${way}: no data inconsistencies, no update lost`, holds: total.succeeded > 0 && total.inconsistencies === 0 && lost === 0, found: updates },
+    {
+      claim: `${way}: no data inconsistencies, no update lost`,
+      holds: total.succeeded > 0 && total.inconsistencies === 0 && lost === 0,
+      found: updates,
+    },
     way === 'version'
       ? {
           claim: 'version: refuses updates that came too late',

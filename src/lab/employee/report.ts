@@ -1,4 +1,6 @@
-/** The employee experiment in words and tables. All figures come from the rounds; nothing is said that was not measured. */
+/**
+ * The employee experiment in words and tables. All figures come from the rounds; nothing is said that was not measured.
+ */
 import { humanMs } from '../../core/duration.ts'
 import { count, showMs } from '../figures.ts'
 import { heading, paragraphs, table } from '../table.ts'
@@ -11,34 +13,49 @@ import type { Settings } from './settings.ts'
 import { DESCRIPTIONS } from './ways.ts'
 import type { Way } from './ways.ts'
 
-const FIGURES: readonly Column[] = ['attempted', 'succeeded', 'inconsistencies', 'errors', 'average', 'p99'].map(title => ({ title, figures: true }))
+const FIGURES: readonly Column[] = ['attempted', 'succeeded', 'inconsistencies', 'errors', 'average', 'p99'].map(
+  title => ({ title, figures: true }),
+)
 /** More lanes than these say less, not more. */
 const MOST_LANES = 8
 /** The ways in which one waits for the other. */
 const TURNS: readonly Way[] = ['mutex', 'row-lock']
 
 export function showRound(round: Round, settings: Settings): string[] {
-  const workers = Array.from({ length: settings.workers }, (_, index) => [`worker ${index + 1}`, ...cells(tallyOf(round, index))])
+  const workers = Array.from({ length: settings.workers }, (_, index) => [
+    `worker ${index + 1}`,
+    ...cells(tallyOf(round, index)),
+  ])
   const lost = lostUpdates(round)
   return [
     ...heading(`${round.kind === 'test' ? 'Test' : 'Benchmark'}: ${round.way} (${DESCRIPTIONS[round.way]})`),
     ...table([{ title: '' }, ...FIGURES], [...workers, ['all', ...cells(tally(round.attempts))]]),
-    ...(lost === 0 ? [] : [`  ${count(lost, 'update')} of those that succeeded ${lost === 1 ? 'is' : 'are'} not in the row: written over.`]),
-    ...(round.extended === 0 ? [] : [`  Run on ${count(round.extended, 'more time', 'more times')}: the first had shown nothing yet.`]),
+    ...(lost === 0
+      ? []
+      : [
+          `  ${count(lost, 'update')} of those that succeeded ${lost === 1 ? 'is' : 'are'} not in the row: written over.`,
+        ]),
+    ...(round.extended === 0
+      ? []
+      : [`  Run on ${count(round.extended, 'more time', 'more times')}: the first had shown nothing yet.`]),
     ...(round.kind === 'test' && settings.workers <= MOST_LANES ? showTick(round) : []),
   ]
 }
 
 function cells(total: Tally): string[] {
-  return [total.attempted, total.succeeded, total.inconsistencies, total.errors].map(String).concat(showMs(total.averageMs), showMs(total.p99Ms))
+  return [total.attempted, total.succeeded, total.inconsistencies, total.errors]
+    .map(String)
+    .concat(showMs(total.averageMs), showMs(total.p99Ms))
 }
 
 /** One tick as it went: the first that shows what the way is about. */
 function showTick(round: Round): string[] {
-  const telling = round.attempts.find(attempt => isInconsistent(attempt) || attempt.outcome === 'refused') ?? round.attempts[0]
+  const telling =
+    round.attempts.find(attempt => isInconsistent(attempt) || attempt.outcome === 'refused') ?? round.attempts[0]
   if (telling === undefined) return []
   // A round that was run on has each tick more than once: what happened at the same time belongs together.
-  const near = (attempt: Attempt): boolean => attempt.tick === telling.tick && Math.abs(startOf(attempt) - startOf(telling)) < 1_000
+  const near = (attempt: Attempt): boolean =>
+    attempt.tick === telling.tick && Math.abs(startOf(attempt) - startOf(telling)) < 1_000
   const drawing = drawTimeline(
     round.attempts
       .filter(near)
@@ -92,7 +109,10 @@ export function showComparison(rounds: readonly Round[]): string[] {
         showMs(timed.p99Ms),
       ]
     })
-  const columns = ['attempted', 'succeeded', 'inconsistencies', 'lost', 'errors', 'average', 'p99'].map(title => ({ title, figures: true }))
+  const columns = ['attempted', 'succeeded', 'inconsistencies', 'lost', 'errors', 'average', 'p99'].map(title => ({
+    title,
+    figures: true,
+  }))
   return [...heading('The ways side by side'), ...table([{ title: 'way' }, ...columns], rows)]
 }
 

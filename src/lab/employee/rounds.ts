@@ -5,7 +5,10 @@ import { mean, percentile } from '../figures.ts'
 import type { Message } from '../wire.ts'
 import type { Mutation, Way } from './ways.ts'
 
-/** One try of one worker. refused: the row had moved on, and the worker was told. failed: it was never done, for another reason. */
+/**
+ * One try of one worker. refused: the row had moved on, and the worker was told. failed: it was never done, for another
+ * reason.
+ */
 export type Attempt = { readonly worker: number; readonly tick: number } & (
   | ({ readonly outcome: 'written' } & Mutation & { readonly written: number })
   | ({ readonly outcome: 'refused' } & Mutation)
@@ -85,5 +88,7 @@ export function decodeAttempt(body: Fields, worker: number): Attempt {
     endedAt: number(body, 'endedAt'),
     read: number(body, 'read'),
   }
-  return outcome === 'refused' ? { ...place, outcome, ...mutation, written: null } : { ...place, outcome, ...mutation, written: number(body, 'written') }
+  return outcome === 'refused'
+    ? { ...place, outcome, ...mutation, written: null }
+    : { ...place, outcome, ...mutation, written: number(body, 'written') }
 }

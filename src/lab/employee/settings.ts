@@ -22,13 +22,21 @@ export interface Settings {
 export const OPTIONS: readonly OptionSpec[] = [
   { flags: '--workers <n>', description: 'worker processes, 2 to 64', default: '2' },
   { flags: '--duration <duration>', description: 'length of each round', default: '10s' },
-  { flags: '--interval <duration>', description: 'time between two ticks; at each tick every worker makes one update', default: '1s' },
+  {
+    flags: '--interval <duration>',
+    description: 'time between two ticks; at each tick every worker makes one update',
+    default: '1s',
+  },
   { flags: '--think <duration>', description: 'time between reading the row and updating it', default: '15ms' },
   { flags: '--store <url>', description: 'store of the mutex (default: a SQLite file of its own)' },
   { flags: '--db <url>', description: 'database of the row (default: a SQLite file of its own)' },
   { flags: '--ways <list>', description: `which ways, of ${WAYS.join(',')}`, default: WAYS.join(',') },
   { flags: '--journal <folder>', description: 'write the journal of each worker there, for holdfast timeline' },
-  { flags: '--sabotage <way>', description: 'take the protection of one way out, to see that the experiment notices', hidden: true },
+  {
+    flags: '--sabotage <way>',
+    description: 'take the protection of one way out, to see that the experiment notices',
+    hidden: true,
+  },
 ]
 
 /** Of 64 processes each is still alive on a small machine; more measure the machine, not the ways. */
@@ -39,7 +47,8 @@ const DAY_MS = 86_400_000
 export function settingsOf(given: Given): Settings {
   const intervalMs = durationOf(given, 'interval', { min: 1, max: DAY_MS })
   const durationMs = durationOf(given, 'duration', { min: 1, max: DAY_MS })
-  if (durationMs < intervalMs) throw new ConfigurationError('--duration must be at least as long as --interval: a round needs a tick.')
+  if (durationMs < intervalMs)
+    throw new ConfigurationError('--duration must be at least as long as --interval: a round needs a tick.')
   return {
     workers: workersOf(textOf(given, 'workers')),
     durationMs,
@@ -62,7 +71,9 @@ function workersOf(text: string): number {
 
 function storeOf(address: string | null): string | null {
   if (address !== null && /^memory:/i.test(address)) {
-    throw new ConfigurationError('--store memory: cannot cross processes, and the workers are processes. Leave it out for a SQLite file, or name a server.')
+    throw new ConfigurationError(
+      '--store memory: cannot cross processes, and the workers are processes. Leave it out for a SQLite file, or name a server.',
+    )
   }
   return address
 }

@@ -1,8 +1,9 @@
 /**
- * The employee in a SQLite file. SQLite has no row locks: BEGIN IMMEDIATE takes the one write lock of the whole file, so
- * here a row lock keeps all other writers out, whatever row they want.
+ * The employee in a SQLite file. SQLite has no row locks: BEGIN IMMEDIATE takes the one write lock of the whole file,
+ * so here a row lock keeps all other writers out, whatever row they want.
  *
- * Whoever finds the file busy (SQLITE_BUSY) asks again after 1 to 5 ms. That is contention, not an error: nothing was done.
+ * Whoever finds the file busy (SQLITE_BUSY) asks again after 1 to 5 ms. That is contention, not an error: nothing was
+ * done.
  */
 import { sleep, systemClock } from '../../core/clock.ts'
 import { ConfigurationError } from '../../core/errors.ts'
@@ -53,8 +54,12 @@ export async function sqliteEmployee(address: string): Promise<EmployeeDatabase>
     const database = connect(file)
     database.exec('PRAGMA busy_timeout = 0')
     const select = database.prepare(`SELECT salary, version FROM ${TABLE} WHERE email = 'ada@example.com'`)
-    const update = database.prepare(`UPDATE ${TABLE} SET salary = ?, version = version + 1 WHERE email = 'ada@example.com' RETURNING version`)
-    const updateIf = database.prepare(`UPDATE ${TABLE} SET salary = ?, version = version + 1 WHERE email = 'ada@example.com' AND version = ? RETURNING version`)
+    const update = database.prepare(
+      `UPDATE ${TABLE} SET salary = ?, version = version + 1 WHERE email = 'ada@example.com' RETURNING version`,
+    )
+    const updateIf = database.prepare(
+      `UPDATE ${TABLE} SET salary = ?, version = version + 1 WHERE email = 'ada@example.com' AND version = ? RETURNING version`,
+    )
     let retries = 0
 
     async function persist<Answer>(attempt: () => Answer, signal?: AbortSignal): Promise<Answer> {
@@ -77,7 +82,9 @@ export async function sqliteEmployee(address: string): Promise<EmployeeDatabase>
       },
       async write(salary, ifVersion) {
         // `get` and not `all`: one of the engines tells only with `get` that the file was busy.
-        const row = await persist(() => (ifVersion === undefined ? update.get(salary) : updateIf.get(salary, ifVersion)))
+        const row = await persist(() =>
+          ifVersion === undefined ? update.get(salary) : updateIf.get(salary, ifVersion),
+        )
         return row === undefined || row === null ? null : number(record(row, 'the row written'), 'version')
       },
       async locked(task, signal) {

@@ -1,6 +1,7 @@
 /**
  * Four ways to change a row that others change too. All do the same: read the employee, think, write one more than the
- * salary that was read. Right means that the version written is exactly one above the version read: nobody was in between.
+ * salary that was read. Right means that the version written is exactly one above the version read: nobody was in
+ * between.
  */
 import { sleep, systemClock } from '../../core/clock.ts'
 import type { Locks } from '../../core/types.ts'
@@ -61,7 +62,10 @@ export async function mutate(way: Way, means: Means, signal: AbortSignal): Promi
   return { startedAt, ...done, endedAt: hostNow() }
 }
 
-async function readThinkWrite({ data, mark, thinkMs }: Means, checked: boolean): Promise<Omit<Mutation, 'startedAt' | 'endedAt'>> {
+async function readThinkWrite(
+  { data, mark, thinkMs }: Means,
+  checked: boolean,
+): Promise<Omit<Mutation, 'startedAt' | 'endedAt'>> {
   const admittedAt = hostNow()
   const employee = await data.read()
   const readAt = hostNow()

@@ -1,10 +1,10 @@
 /**
  * The employee row: what happens to one row when several processes read it, think, and update it?
  *
- * Real worker processes begin at one barrier and tick together. At every tick each reads the employee, thinks, and writes
- * the salary it read plus one; the version in the row must then be exactly one above the version it read. First a test
- * round for each way, then for each way that keeps the data right a benchmark round: the same pace again, to measure how long an
- * update takes from its tick to its end.
+ * Real worker processes begin at one barrier and tick together. At every tick each reads the employee, thinks, and
+ * writes the salary it read plus one; the version in the row must then be exactly one above the version it read. First
+ * a test round for each way, then for each way that keeps the data right a benchmark round: the same pace again, to
+ * measure how long an update takes from its tick to its end.
  */
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -81,7 +81,10 @@ function folderOf(path: string): string {
     mkdirSync(path, { recursive: true })
     return resolve(path)
   } catch (cause) {
-    throw new ConfigurationError(`--journal: "${path}" cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw new ConfigurationError(
+      `--journal: "${path}" cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    )
   }
 }
 
@@ -95,8 +98,16 @@ async function guaranteeOf(store: string): Promise<string> {
 }
 
 /** Up to Ctrl-C, the round in which it came included. */
-async function allRounds(settings: Settings, stage: Stage, crew: Crew, database: EmployeeDatabase): Promise<readonly Round[]> {
-  const plan = settings.ways.flatMap(way => [{ way, kind: 'test' as const }, ...(REPAIRED.includes(way) ? [{ way, kind: 'benchmark' as const }] : [])])
+async function allRounds(
+  settings: Settings,
+  stage: Stage,
+  crew: Crew,
+  database: EmployeeDatabase,
+): Promise<readonly Round[]> {
+  const plan = settings.ways.flatMap(way => [
+    { way, kind: 'test' as const },
+    ...(REPAIRED.includes(way) ? [{ way, kind: 'benchmark' as const }] : []),
+  ])
   const row = await database.open()
   const rounds: Round[] = []
   try {
@@ -112,11 +123,19 @@ async function allRounds(settings: Settings, stage: Stage, crew: Crew, database:
   return rounds
 }
 
-async function oneRound(way: Way, kind: RoundKind, settings: Settings, stage: Stage, crew: Crew, row: EmployeeData): Promise<Round> {
+async function oneRound(
+  way: Way,
+  kind: RoundKind,
+  settings: Settings,
+  stage: Stage,
+  crew: Crew,
+  row: EmployeeData,
+): Promise<Round> {
   const attempts: Attempt[] = []
   const before = await row.read()
   const performance = {
-    report: (body: Readonly<Record<string, unknown>>, worker: number) => void attempts.push(decodeAttempt(body, worker)),
+    report: (body: Readonly<Record<string, unknown>>, worker: number) =>
+      void attempts.push(decodeAttempt(body, worker)),
     withinMs: settings.durationMs + settings.thinkMs * settings.workers + SLACK_MS,
   }
   let extended = -1
@@ -139,7 +158,12 @@ function showConfiguration(settings: Settings, database: EmployeeDatabase, store
   ]
 }
 
-function figuresOf(settings: Settings, database: EmployeeDatabase, rounds: readonly Round[], texts: readonly string[]): Message {
+function figuresOf(
+  settings: Settings,
+  database: EmployeeDatabase,
+  rounds: readonly Round[],
+  texts: readonly string[],
+): Message {
   const { workers, durationMs, intervalMs, thinkMs, ways } = settings
   return {
     settings: {

@@ -1,9 +1,9 @@
 /**
  * What is left of a lock when the server that granted it is lost?
  *
- * Two real processes add an entry each to one row, under a lock, by reading and writing back. Between the reading and the writing of the
- * first the store is hurt: it loses the newest grant that it had confirmed. Whether the second one gets in, and whether an entry is lost, is
- * the question. Servers and row are new for each round.
+ * Two real processes add an entry each to one row, under a lock, by reading and writing back. Between the reading and
+ * the writing of the first the store is hurt: it loses the newest grant that it had confirmed. Whether the second one
+ * gets in, and whether an entry is lost, is the question. Servers and row are new for each round.
  */
 import { join } from 'node:path'
 import { systemClock } from '../../core/clock.ts'
@@ -23,7 +23,11 @@ export const failover: Experiment = {
   source: '"go-blog-distributed-mutex" by Antonio Alexander',
   options: [
     { flags: '--rounds <n>', description: 'rounds for each way, 1 to 100', default: '2' },
-    { flags: '--sabotage <way>', description: 'take the repair of one way out, to see that the experiment notices', hidden: true },
+    {
+      flags: '--sabotage <way>',
+      description: 'take the repair of one way out, to see that the experiment notices',
+      hidden: true,
+    },
   ],
   run,
   worker: failoverWorker,
@@ -48,7 +52,12 @@ async function run(given: Given, stage: Stage): Promise<Outcome> {
     for (const way of WAYS) {
       const own: Round[] = []
       while (own.length < amount && !stage.interrupted.aborted) {
-        own.push(await playRound(way, crew, ledger, { key: `holdfast-lab:failover:${systemClock.id()}`, sabotaged: sabotage === way }))
+        own.push(
+          await playRound(way, crew, ledger, {
+            key: `holdfast-lab:failover:${systemClock.id()}`,
+            sabotaged: sabotage === way,
+          }),
+        )
       }
       rounds.push(...own)
       stage.say(...showWay(own, way))

@@ -1,8 +1,9 @@
 /**
  * How does one protect locks on a Redis that others use too?
  *
- * By users of the server, each with what is its own: the file docs/redis.acl is applied to a server as it stands, and then every user tries
- * what it may and what it may not. Beside it the same server without users, where anybody's FLUSHALL lets a second one into a held lock.
+ * By users of the server, each with what is its own: the file docs/redis.acl is applied to a server as it stands, and
+ * then every user tries what it may and what it may not. Beside it the same server without users, where anybody's
+ * FLUSHALL lets a second one into a held lock.
  */
 import { relative } from 'node:path'
 import type { Experiment, Given, Outcome, Stage } from '../experiment.ts'
@@ -30,7 +31,13 @@ export const redisAcl: Experiment = {
   name: 'redis-acl',
   question: 'How does one protect locks on a Redis that others use too?',
   source: '"go-blog-distributed-mutex" by Antonio Alexander',
-  options: [{ flags: '--sabotage <what>', description: 'give a user too much (app, holdfast), or the open server users (open)', hidden: true }],
+  options: [
+    {
+      flags: '--sabotage <what>',
+      description: 'give a user too much (app, holdfast), or the open server users (open)',
+      hidden: true,
+    },
+  ],
   run,
 }
 
@@ -38,7 +45,11 @@ async function run(given: Given, stage: Stage): Promise<Outcome> {
   const sabotage = choiceOf(given, 'sabotage', SABOTAGES)
   const ways: Way[] = []
   const open = sabotage === 'open' ? await startShared(stage.directory, null) : await startOpen()
-  stage.say('', '  server  Redis, started for this run', `  users   ${relative(process.cwd(), FILE)}, applied as it stands`)
+  stage.say(
+    '',
+    '  server  Redis, started for this run',
+    `  users   ${relative(process.cwd(), FILE)}, applied as it stands`,
+  )
   try {
     ways.push({ name: 'open', attacks: await attacksOn(open), checks: [] })
   } finally {
@@ -50,19 +61,30 @@ async function run(given: Given, stage: Stage): Promise<Outcome> {
     try {
       const checks = await allChecks(shared)
       ways.push({ name: 'users', checks, attacks: await attacksOn(shared) })
-      stage.say(...heading('users: each may do what is its own'), ...showAttacks(ways.slice(1)), '', ...showChecks(checks))
+      stage.say(
+        ...heading('users: each may do what is its own'),
+        ...showAttacks(ways.slice(1)),
+        '',
+        ...showChecks(checks),
+      )
     } finally {
       await shared.close()
     }
   }
   const texts = stage.interrupted.aborted ? [] : lessons(ways)
   if (texts.length > 0) stage.say(...paragraphs('What to learn', texts))
-  return { findings: stage.interrupted.aborted ? [] : ways.flatMap(judge), figures: { ways: ways.map(figuresOf), lessons: texts } }
+  return {
+    findings: stage.interrupted.aborted ? [] : ways.flatMap(judge),
+    figures: { ways: ways.map(figuresOf), lessons: texts },
+  }
 }
 
 async function attacksOn(redis: SharedRedis): Promise<readonly Attack[]> {
   const key = 'invoice:9'
-  return withTwo(redis.as('holdfast'), async two => [await attack(redis, two, key, ['DEL', recordOf(key)]), await attack(redis, two, key, ['FLUSHALL'])])
+  return withTwo(redis.as('holdfast'), async two => [
+    await attack(redis, two, key, ['DEL', recordOf(key)]),
+    await attack(redis, two, key, ['FLUSHALL']),
+  ])
 }
 
 /** While a lock is held, so that there is something to spoil; it must be held to the end. */
@@ -77,7 +99,12 @@ async function allChecks(redis: SharedRedis): Promise<readonly Check[]> {
       () => lease.state,
     )
     await lease.release()
-    return [...works, { group: 'works', who: 'holdfast', tries: 'hold a lock through all that follows', expected: 'held', found: held }, ...tried, ...strangers]
+    return [
+      ...works,
+      { group: 'works', who: 'holdfast', tries: 'hold a lock through all that follows', expected: 'held', found: held },
+      ...tried,
+      ...strangers,
+    ]
   })
 }
 
@@ -85,7 +112,9 @@ function showAttacks(ways: readonly Way[]): string[] {
   const columns = ['the application does', 'the server answers', 'then two hold'].map(title => ({ title }))
   return table(
     columns,
-    ways.flatMap(({ attacks }) => attacks.map(({ command, answer, twoHolders }) => [command, answer, twoHolders ? 'YES' : 'no'])),
+    ways.flatMap(({ attacks }) =>
+      attacks.map(({ command, answer, twoHolders }) => [command, answer, twoHolders ? 'YES' : 'no']),
+    ),
   )
 }
 
@@ -96,7 +125,13 @@ function showChecks(checks: readonly Check[]): string[] {
   const columns = ['', 'who', 'tries', 'expected', 'found'].map(title => ({ title }))
   return table(
     columns,
-    checks.map(({ who, tries, expected, found }) => [expected === found ? 'ok' : 'FAIL', who, cut(tries), cut(expected), cut(found)]),
+    checks.map(({ who, tries, expected, found }) => [
+      expected === found ? 'ok' : 'FAIL',
+      who,
+      cut(tries),
+      cut(expected),
+      cut(found),
+    ]),
   )
 }
 
@@ -109,7 +144,11 @@ function judge({ name, attacks, checks }: Way): readonly Finding[] {
   const found = `two hold after ${spoiled} of ${count(attacks.length, 'attack')}`
   if (name === 'open') {
     return [
-      { claim: 'open: shows the problem, DEL and FLUSHALL of anybody let a second one in', holds: attacks.length > 0 && spoiled === attacks.length, found },
+      {
+        claim: 'open: shows the problem, DEL and FLUSHALL of anybody let a second one in',
+        holds: attacks.length > 0 && spoiled === attacks.length,
+        found,
+      },
     ]
   }
   const groups = Object.entries(GROUPS).map(([group, claim]) => {
@@ -117,7 +156,11 @@ function judge({ name, attacks, checks }: Way): readonly Finding[] {
     const wrong = own.filter(check => check.expected !== check.found)
     const first = wrong[0]
     const example = first === undefined ? '' : `, not: ${first.tries}: ${first.found}`
-    return { claim, holds: own.length > 0 && wrong.length === 0, found: `${own.length - wrong.length} of ${own.length} as expected${example}` }
+    return {
+      claim,
+      holds: own.length > 0 && wrong.length === 0,
+      found: `${own.length - wrong.length} of ${own.length} as expected${example}`,
+    }
   })
   return [{ claim: 'users: neither does', holds: attacks.length > 0 && spoiled === 0, found }, ...groups]
 }

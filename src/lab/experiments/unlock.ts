@@ -1,9 +1,9 @@
 /**
  * Why does one need a script to unlock Redis?
  *
- * Three real processes and one lock. The first is stopped just before its release, until its ttl is over and the second has the lock.
- * Then it goes on and releases. Whether a third one comes in while the second is still inside is the question, and the way of
- * releasing is the answer.
+ * Three real processes and one lock. The first is stopped just before its release, until its ttl is over and the second
+ * has the lock. Then it goes on and releases. Whether a third one comes in while the second is still inside is the
+ * question, and the way of releasing is the answer.
  */
 import { withoutPassword } from '../../core/address.ts'
 import { systemClock } from '../../core/clock.ts'
@@ -35,7 +35,11 @@ export const unlock: Experiment = {
     { flags: '--rounds <n>', description: 'rounds for each way, 1 to 100', default: '3' },
     { flags: '--ttl <duration>', description: 'length of the lock whose holder is late', default: '300ms' },
     { flags: '--store <url>', description: 'a Redis or Valkey (default: one of its own, started for this run)' },
-    { flags: '--sabotage <way>', description: 'give one way the release of another, to see that the experiment notices', hidden: true },
+    {
+      flags: '--sabotage <way>',
+      description: 'give one way the release of another, to see that the experiment notices',
+      hidden: true,
+    },
   ],
   run,
   worker: unlockWorker,
@@ -48,7 +52,10 @@ async function run(given: Given, stage: Stage): Promise<Outcome> {
     store: storeOf(given),
     sabotage: choiceOf(given, 'sabotage', WAYS),
   }
-  const server = settings.store === null ? await ownRedis({ otherwise: ', or name a Redis of yours with --store redis://localhost:6379' }) : null
+  const server =
+    settings.store === null
+      ? await ownRedis({ otherwise: ', or name a Redis of yours with --store redis://localhost:6379' })
+      : null
   try {
     return await measure(settings, stage, settings.store ?? (server === null ? '' : addressOf(server)))
   } finally {
@@ -90,7 +97,11 @@ async function measure(settings: Settings, stage: Stage, store: string): Promise
   return { findings: stage.interrupted.aborted ? [] : judge(rounds, WAYS), figures: figuresOf(settings, rounds, texts) }
 }
 
-function figuresOf({ rounds: amount, ttlMs, store }: Settings, rounds: readonly Round[], texts: readonly string[]): Outcome['figures'] {
+function figuresOf(
+  { rounds: amount, ttlMs, store }: Settings,
+  rounds: readonly Round[],
+  texts: readonly string[],
+): Outcome['figures'] {
   return {
     settings: { rounds: amount, ttlMs, store: store === null ? 'redis' : withoutPassword(store) },
     rounds: rounds.map(({ way, removedOther, overlapMs }) => ({ way, removedOther, overlapMs })),

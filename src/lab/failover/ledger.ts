@@ -1,6 +1,6 @@
 /**
- * What the lock protects: one row that holds a list. To add to it one reads the list, thinks, and writes it back with one entry more, each
- * in a transaction of its own; whoever writes back an old list removes what was added since.
+ * What the lock protects: one row that holds a list. To add to it one reads the list, thinks, and writes it back with
+ * one entry more, each in a transaction of its own; whoever writes back an old list removes what was added since.
  */
 import { record, text } from '../../drivers/shared/decode.ts'
 import { engine } from '../../drivers/sqlite/database.ts'
@@ -32,7 +32,8 @@ export async function openLedger(file: string): Promise<Ledger> {
         .prepare(statement)
         .all(...values.map(valueOf))
         .map(row => record(row, 'A row')),
-    execute: async (statement, values) => Number(record(database.prepare(statement).run(...values.map(valueOf)), 'The answer')['changes']),
+    execute: async (statement, values) =>
+      Number(record(database.prepare(statement).run(...values.map(valueOf)), 'The answer')['changes']),
   }
 
   async function transaction<Answer>(lease: Fencing | null, work: () => Answer): Promise<Answer> {
@@ -49,7 +50,8 @@ export async function openLedger(file: string): Promise<Ledger> {
   }
 
   return {
-    read: lease => transaction(lease, () => text(record(select.get(), 'The ledger'), 'entries').split(',').filter(Boolean)),
+    read: lease =>
+      transaction(lease, () => text(record(select.get(), 'The ledger'), 'entries').split(',').filter(Boolean)),
     write: (entries, lease) => transaction(lease, () => void update.run(entries.join(','))),
     close: () => void database.close(),
   }

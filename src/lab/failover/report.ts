@@ -37,7 +37,11 @@ export function showWay(rounds: readonly Round[], way: Way): string[] {
 function laneOf(name: string, acts: readonly Act[]): Lane {
   const spans = acts
     .filter(act => act.type === 'holds')
-    .map(act => ({ kind: 'held' as const, from: act.at, to: acts.find(later => later.type === 'has left' && later.at > act.at)?.at ?? act.at }))
+    .map(act => ({
+      kind: 'held' as const,
+      from: act.at,
+      to: acts.find(later => later.type === 'has left' && later.at > act.at)?.at ?? act.at,
+    }))
   return { name, spans, marks: acts.flatMap(act => (tell(act) === '' ? [] : [{ at: act.at, text: tell(act) }])) }
 }
 
@@ -67,7 +71,18 @@ export function showComparison(rounds: readonly Round[], ways: readonly Way[]): 
     const of = rounds.filter(round => round.way === way)
     const sum = (amount: (round: Round) => number): number => of.reduce((total, round) => total + amount(round), 0)
     if (of.length === 0) return []
-    return [[way, ...[of.length, doubled(of), sum(round => round.confirmed.length), sum(round => round.refused.length), lost(of)].map(String)]]
+    return [
+      [
+        way,
+        ...[
+          of.length,
+          doubled(of),
+          sum(round => round.confirmed.length),
+          sum(round => round.refused.length),
+          lost(of),
+        ].map(String),
+      ],
+    ]
   })
   const columns = ['rounds', 'two holders', 'confirmed', 'refused', 'lost'].map(title => ({ title, figures: true }))
   return [...heading('The ways side by side'), ...table([{ title: 'way' }, ...columns], rows)]
@@ -87,7 +102,13 @@ function judgeWay(way: Way, rounds: readonly Round[]): readonly Finding[] {
   const all = rounds.length
   const found = `two holders in ${doubled(rounds)}, a confirmed entry lost in ${lost(rounds)} of ${count(all, 'round')}`
   if (!REPAIRED.includes(way)) {
-    return [{ claim: `${way}: shows the problem, two holders and a lost entry`, holds: all > 0 && doubled(rounds) === all && lost(rounds) === all, found }]
+    return [
+      {
+        claim: `${way}: shows the problem, two holders and a lost entry`,
+        holds: all > 0 && doubled(rounds) === all && lost(rounds) === all,
+        found,
+      },
+    ]
   }
   const kept: Finding = {
     claim: `${way}: no confirmed entry is lost`,
@@ -113,13 +134,18 @@ function judgeWay(way: Way, rounds: readonly Round[]): readonly Finding[] {
       holds: doubled(rounds) === 0 && rounds.every(round => round.confirmed.length === 2),
       found,
     },
-    { claim: 'redlock: without a majority nobody gets in, and is told so', holds: all > 0 && without === all, found: `${without} of ${count(all, 'round')}` },
+    {
+      claim: 'redlock: without a majority nobody gets in, and is told so',
+      holds: all > 0 && without === all,
+      found: `${without} of ${count(all, 'round')}`,
+    },
   ]
 }
 
 export function lessons(rounds: readonly Round[]): readonly string[] {
   const of = (way: Way): readonly Round[] => rounds.filter(round => round.way === way)
-  const said = (way: Way, amount: (of: readonly Round[]) => number): string => `${amount(of(way))} of ${count(of(way).length, 'round')}`
+  const said = (way: Way, amount: (of: readonly Round[]) => number): string =>
+    `${amount(of(way))} of ${count(of(way).length, 'round')}`
   return [
     `Redis answers first and copies afterwards. What a primary had confirmed and not yet copied is gone with it, a lock like anything else: two holders in ${said('redis', doubled)}. The first one was sure of its lease when it wrote, and it had no way to know better; an entry that had been confirmed was written over in ${said('redis', lost)}.`,
     `Fencing does not prevent two holders (${said('fenced', doubled)}); it makes them harmless. The successor has the greater token also from a server that has never heard of the first one, since tokens follow the clock. fence() raises the row to it before it reads, so the other is refused by the database itself: entries lost in ${said('fenced', lost)}.`,

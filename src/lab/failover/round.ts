@@ -33,7 +33,9 @@ export interface Round {
   readonly refused: readonly string[]
   /** Confirmed, and not in the row. */
   readonly lost: readonly string[]
-  /** With a majority of the nodes down, whoever wants the lock is told that the store is not there. null: no such thing. */
+  /**
+   * With a majority of the nodes down, whoever wants the lock is told that the store is not there. null: no such thing.
+   */
   readonly refusedWithoutMajority: boolean | null
 }
 
@@ -46,7 +48,10 @@ export interface RoundOptions {
 export async function playRound(way: Way, crew: Crew, ledger: Ledger, options: RoundOptions): Promise<Round> {
   const { sabotaged } = options
   await ledger.write([], null)
-  const servers = way === 'redlock' ? await startNodes({ alone: sabotaged }) : await startPair({ insync: way === 'redis' && sabotaged })
+  const servers =
+    way === 'redlock'
+      ? await startNodes({ alone: sabotaged })
+      : await startPair({ insync: way === 'redis' && sabotaged })
   try {
     return await between(way, crew, ledger, servers, { ...options, fenced: way === 'fenced' && !sabotaged })
   } finally {
@@ -54,7 +59,13 @@ export async function playRound(way: Way, crew: Crew, ledger: Ledger, options: R
   }
 }
 
-async function between(way: Way, crew: Crew, ledger: Ledger, servers: Servers, options: { readonly key: string; readonly fenced: boolean }): Promise<Round> {
+async function between(
+  way: Way,
+  crew: Crew,
+  ledger: Ledger,
+  servers: Servers,
+  options: { readonly key: string; readonly fenced: boolean },
+): Promise<Round> {
   const [firstOne, secondOne] = crew.members
   if (firstOne === undefined || secondOne === undefined) throw new Error('The failover experiment needs two workers.')
   const first: Act[] = []
@@ -65,7 +76,8 @@ async function between(way: Way, crew: Crew, ledger: Ledger, servers: Servers, o
     ;(member === firstOne ? first : second).push(...actor.acts)
     return actor.acts
   }
-  const lock = (member: Member, store: string): Promise<readonly Act[]> => told(member, { do: 'lock and read', store, ...options })
+  const lock = (member: Member, store: string): Promise<readonly Act[]> =>
+    told(member, { do: 'lock and read', store, ...options })
   const write = (member: Member, entry: string): Promise<readonly Act[]> => told(member, { do: 'write', entry })
   const leave = (member: Member): Promise<readonly Act[]> => told(member, { do: 'leave' })
   const writeSecond = async (): Promise<void> => {

@@ -1,6 +1,6 @@
 /**
- * The servers of the failover experiment, and the fault: whoever is in charge is killed, together with a grant that it had confirmed
- * and that nobody else knows of.
+ * The servers of the failover experiment, and the fault: whoever is in charge is killed, together with a grant that it
+ * had confirmed and that nobody else knows of.
  */
 import { sleep, systemClock } from '../../core/clock.ts'
 import { StoreUnavailableError } from '../../core/errors.ts'
@@ -26,9 +26,9 @@ export interface Servers {
 const SYNC_MS = 10_000
 
 /**
- * A primary and a replica, as Redis copies: after the primary has answered, when it gets to it. `prepare` lets the copy lag, `strike` kills the
- * primary (-9) and promotes the replica, as Sentinel or an operator would.
- * `insync`: the copy does not lag.
+ * A primary and a replica, as Redis copies: after the primary has answered, when it gets to it. `prepare` lets the copy
+ * lag, `strike` kills the primary (-9) and promotes the replica, as Sentinel or an operator would. `insync`: the copy
+ * does not lag.
  */
 export async function startPair({ insync }: { readonly insync: boolean }): Promise<Servers> {
   const open: { close(): Promise<void> }[] = []
@@ -46,7 +46,8 @@ export async function startPair({ insync }: { readonly insync: boolean }): Promi
     open.push(raw)
     const deadline = systemClock.now() + SYNC_MS
     while (!String(await raw.ask('INFO', 'replication')).includes('master_link_status:up')) {
-      if (systemClock.now() > deadline) throw new StoreUnavailableError(`The replica had not copied its primary after ${SYNC_MS} ms.`)
+      if (systemClock.now() > deadline)
+        throw new StoreUnavailableError(`The replica had not copied its primary after ${SYNC_MS} ms.`)
       await sleep(systemClock, 10)
     }
     return {

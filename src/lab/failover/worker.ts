@@ -1,4 +1,7 @@
-/** A worker of the failover experiment: locks and reads, writes, and leaves, each when it is told to. It holds on to its lease in between. */
+/**
+ * A worker of the failover experiment: locks and reads, writes, and leaves, each when it is told to. It holds on to its
+ * lease in between.
+ */
 import { StaleTokenError, StoreUnavailableError } from '../../core/errors.ts'
 import type { Lease, Locks } from '../../core/types.ts'
 import { flag, oneOf, text } from '../../drivers/shared/decode.ts'

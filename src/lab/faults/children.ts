@@ -48,7 +48,9 @@ export async function startChild(program: string, args: readonly string[], optio
   const child = spawn(program, args, options)
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve)
-    child.once('error', cause => reject(new HoldfastError(`${program} could not be started: ${cause.message}`, { cause })))
+    child.once('error', cause =>
+      reject(new HoldfastError(`${program} could not be started: ${cause.message}`, { cause })),
+    )
   })
   return hurtable(child)
 }
@@ -56,7 +58,8 @@ export async function startChild(program: string, args: readonly string[], optio
 /** The same for a process that was spawned elsewhere. It must be a child of this process, and have started. */
 export function hurtable(child: ChildProcess): Child {
   const { pid } = child
-  if (pid === undefined) throw new HoldfastError('The child process did not start, so there is nothing to pause or kill.')
+  if (pid === undefined)
+    throw new HoldfastError('The child process did not start, so there is nothing to pause or kill.')
   const running = (): boolean => child.exitCode === null && child.signalCode === null
   const send = (signal: NodeJS.Signals): void => {
     if (running()) child.kill(signal)

@@ -1,6 +1,6 @@
 /**
- * What must not outlive this process: servers that were started, directories that were made. Tasks are synchronous, since
- * nothing else runs while a process exits; a kill -9 of this process is the one end that leaves things behind.
+ * What must not outlive this process: servers that were started, directories that were made. Tasks are synchronous,
+ * since nothing else runs while a process exits; a kill -9 of this process is the one end that leaves things behind.
  */
 const tasks = new Set<() => void>()
 

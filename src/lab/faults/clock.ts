@@ -1,10 +1,10 @@
 /**
  * Steps the clock of one server while it runs, and of nothing else on the machine: a small library, loaded before the
- * server's own (LD_PRELOAD), adds an offset to every reading of the wall clock. The offset lies in a file that server and
- * laboratory both map, so a step is one write. The monotonic clock stays what it is, as with a real step.
+ * server's own (LD_PRELOAD), adds an offset to every reading of the wall clock. The offset lies in a file that server
+ * and laboratory both map, so a step is one write. The monotonic clock stays what it is, as with a real step.
  *
- * It asks the kernel by system call and allocates nothing: Debian's Redis reads the clock while its allocator starts, which
- * is where libfaketime gets stuck. Linux with glibc or musl, and a C compiler.
+ * It asks the kernel by system call and allocates nothing: Debian's Redis reads the clock while its allocator starts,
+ * which is where libfaketime gets stuck. Linux with glibc or musl, and a C compiler.
  */
 import { execFile } from 'node:child_process'
 import { closeSync, openSync, writeSync } from 'node:fs'
@@ -74,7 +74,8 @@ export interface SteppedClock {
  * @throws UnsupportedError  not Linux, or no C compiler (`cc`) on the PATH
  */
 export async function steppedClock(directory: string): Promise<SteppedClock> {
-  if (process.platform !== 'linux') throw new UnsupportedError(`Stepping a server's clock needs Linux; this is ${process.platform}.`)
+  if (process.platform !== 'linux')
+    throw new UnsupportedError(`Stepping a server's clock needs Linux; this is ${process.platform}.`)
   const source = join(directory, 'clock.c')
   const library = join(directory, 'clock.so')
   const file = join(directory, 'clock.offset')
@@ -83,9 +84,12 @@ export async function steppedClock(directory: string): Promise<SteppedClock> {
   try {
     await promisify(execFile)('cc', ['-shared', '-fPIC', '-O2', '-Wall', '-o', library, source])
   } catch (cause) {
-    throw new UnsupportedError(`Stepping a server's clock needs a C compiler: \`cc\` is missing or failed. On Debian: apt-get install gcc libc6-dev.`, {
-      cause,
-    })
+    throw new UnsupportedError(
+      `Stepping a server's clock needs a C compiler: \`cc\` is missing or failed. On Debian: apt-get install gcc libc6-dev.`,
+      {
+        cause,
+      },
+    )
   }
   let offset = 0
   return {

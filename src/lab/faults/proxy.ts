@@ -1,13 +1,13 @@
 /**
- * A TCP proxy that stands between a client and its store and does to the network what networks do. No root needed, faults
- * are switched while connections live, and with the same seed they come again the same way.
+ * A TCP proxy that stands between a client and its store and does to the network what networks do. No root needed,
+ * faults are switched while connections live, and with the same seed they come again the same way.
  *
  *   client -> [to the server: delay, jitter, hold, drop, repeat] -> server
  *   client <- [to the client: delay, jitter, hold, drop]         <- server
  *
  * TCP has no lost segment to offer: what is lost is the connection. So `drop` throws bytes away while it is on, and a
- * connection that lost some is cut when it goes off, since what followed would make no sense to either end. `hold` loses
- * nothing: the bytes arrive late, all of them.
+ * connection that lost some is cut when it goes off, since what followed would make no sense to either end. `hold`
+ * loses nothing: the bytes arrive late, all of them.
  */
 import { createConnection, createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
@@ -36,7 +36,10 @@ export interface Faults {
   readonly halfOpen: boolean
   /** New connections are closed at once. */
   readonly refuse: boolean
-  /** The chance (0 to 1) that what a client sends is sent once more, `afterMs` later, on a connection of its own whose answers nobody reads. */
+  /**
+   * The chance (0 to 1) that what a client sends is sent once more, `afterMs` later, on a connection of its own whose
+   * answers nobody reads.
+   */
   readonly repeat: { readonly chance: number; readonly afterMs: number }
 }
 
@@ -83,7 +86,13 @@ export interface FaultProxy {
 }
 
 const NONE: DirectionFaults = { delayMs: 0, jitterMs: 0, hold: false, drop: false }
-const HEALTHY: Faults = { toServer: NONE, toClient: NONE, halfOpen: false, refuse: false, repeat: { chance: 0, afterMs: 0 } }
+const HEALTHY: Faults = {
+  toServer: NONE,
+  toClient: NONE,
+  halfOpen: false,
+  refuse: false,
+  repeat: { chance: 0, afterMs: 0 },
+}
 const HOST = '127.0.0.1'
 /** More than this under way in one direction, and the sender is no longer read. */
 const IN_FLIGHT_BYTES = 4 * 1024 * 1024
@@ -153,7 +162,8 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
       if (waiting > IN_FLIGHT_BYTES) from.pause()
       tail = tail.then(async () => {
         await sleep(systemClock, dueAt - systemClock.now(), { idle: true })
-        while (faults[direction].hold && links.has(link)) await sleep(systemClock, Infinity, { signal: changed.signal, idle: true })
+        while (faults[direction].hold && links.has(link))
+          await sleep(systemClock, Infinity, { signal: changed.signal, idle: true })
         waiting -= chunk.length
         from.resume()
         if (faults[direction].drop) link.lost = true
@@ -222,7 +232,11 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
         end(link)
       }
     },
-    counts: () => ({ ...counts, commands: new Map(counts.commands), commandsTotal: [...counts.commands.values()].reduce((sum, count) => sum + count, 0) }),
+    counts: () => ({
+      ...counts,
+      commands: new Map(counts.commands),
+      commandsTotal: [...counts.commands.values()].reduce((sum, count) => sum + count, 0),
+    }),
     resetCounts() {
       counts = noCounts()
     },
@@ -236,7 +250,12 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
   }
 }
 
-function noCounts(): { connections: number; bytesToServer: number; bytesToClient: number; commands: Map<string, number> } {
+function noCounts(): {
+  connections: number
+  bytesToServer: number
+  bytesToClient: number
+  commands: Map<string, number>
+} {
   return { connections: 0, bytesToServer: 0, bytesToClient: 0, commands: new Map<string, number>() }
 }
 

@@ -1,6 +1,7 @@
 /**
- * Reads the commands out of what a client sends to a Redis server, however the bytes are cut: for counting commands, and
- * for sending one again. It follows the outer frame only (an array of bulk strings, or an inline line) and understands no command.
+ * Reads the commands out of what a client sends to a Redis server, however the bytes are cut: for counting commands,
+ * and for sending one again. It follows the outer frame only (an array of bulk strings, or an inline line) and
+ * understands no command.
  *
  * Source: the Redis serialization protocol, https://redis.io/docs/latest/develop/reference/protocol-spec/
  */

@@ -42,7 +42,13 @@ const onLoopback = ({ port, data }: { port: number; data: string }): readonly st
 ]
 const PING = { send: 'PING\r\n', expect: '+PONG' }
 
-export const REDIS: ServerKind = { name: 'redis', programs: ['redis-server'], package: 'redis-server', arguments: onLoopback, greeting: PING }
+export const REDIS: ServerKind = {
+  name: 'redis',
+  programs: ['redis-server'],
+  package: 'redis-server',
+  arguments: onLoopback,
+  greeting: PING,
+}
 
 /** Redis that has what it confirmed on disk before it confirms. */
 export const REDIS_DURABLE: ServerKind = {
@@ -83,7 +89,10 @@ export interface FaultServer {
   resume(): void
   /** SIGKILL. */
   kill(): Promise<void>
-  /** Ends it if it runs (politely, if `kill` was not called before) and starts it again on its port. `empty`: its data are removed first. */
+  /**
+   * Ends it if it runs (politely, if `kill` was not called before) and starts it again on its port. `empty`: its data
+   * are removed first.
+   */
   restart(options?: { readonly empty?: boolean }): Promise<void>
   /** Ends it and removes its directory. */
   close(): Promise<void>
@@ -108,7 +117,10 @@ export function programOf(kind: ServerKind): string | null {
  */
 export async function startServer(kind: ServerKind, options: ServerOptions = {}): Promise<FaultServer> {
   const program = programOf(kind)
-  if (program === null) throw new UnsupportedError(`${kind.programs.join(' or ')} is not on the PATH. Install it: apt-get install ${kind.package}`)
+  if (program === null)
+    throw new UnsupportedError(
+      `${kind.programs.join(' or ')} is not on the PATH. Install it: apt-get install ${kind.package}`,
+    )
   const directory = await mkdtemp(join(tmpdir(), `holdfast-${kind.name}-`))
   const forget = atExit(() => rmSync(directory, { recursive: true, force: true }))
   const data = join(directory, 'data')
@@ -130,14 +142,18 @@ export async function startServer(kind: ServerKind, options: ServerOptions = {})
   async function launch(port: number): Promise<Child> {
     const output = openSync(log, 'a')
     try {
-      const started = await startChild(program ?? kind.name, [...kind.arguments({ port, data }), ...(options.args ?? [])], {
-        cwd: data,
-        // A group of its own: Ctrl-C in the terminal is for us, and we end it.
-        detached: true,
-        stdio: ['ignore', output, output],
-        env: { ...process.env, ...clock?.environment },
-        ...user,
-      })
+      const started = await startChild(
+        program ?? kind.name,
+        [...kind.arguments({ port, data }), ...(options.args ?? [])],
+        {
+          cwd: data,
+          // A group of its own: Ctrl-C in the terminal is for us, and we end it.
+          detached: true,
+          stdio: ['ignore', output, output],
+          env: { ...process.env, ...clock?.environment },
+          ...user,
+        },
+      )
       started.process.unref()
       if (await ready(kind, port, started)) return started
       await started.kill()
@@ -228,7 +244,11 @@ export function freePort(): Promise<number> {
     probe.once('error', reject)
     probe.listen(0, HOST, () => {
       const address = probe.address()
-      probe.close(() => (address === null || typeof address === 'string' ? reject(new HoldfastError('No free port.')) : resolve(address.port)))
+      probe.close(() =>
+        address === null || typeof address === 'string'
+          ? reject(new HoldfastError('No free port.'))
+          : resolve(address.port),
+      )
     })
   })
 }

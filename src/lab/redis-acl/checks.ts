@@ -34,8 +34,12 @@ const ALIKE = ['h', 'hold', 'holdfast', 'holdfas:t', 'holdfaster', 'Holdfast:x',
 
 /** `lock` and `channel` are those of a lock that is held meanwhile. */
 export function attempts(lock: string, channel: string): readonly Attempt[] {
-  const of = (group: Group, user: User, expected: Answer, commands: readonly (readonly string[])[]): readonly Attempt[] =>
-    commands.map(command => ({ group, user, command, expected }))
+  const of = (
+    group: Group,
+    user: User,
+    expected: Answer,
+    commands: readonly (readonly string[])[],
+  ): readonly Attempt[] => commands.map(command => ({ group, user, command, expected }))
   return [
     ...of('confined', 'holdfast', 'NOPERM', [
       ['GET', 'app:orders'],
@@ -95,7 +99,13 @@ export function attempts(lock: string, channel: string): readonly Attempt[] {
 export async function checkAttempts(redis: SharedRedis, all: readonly Attempt[]): Promise<readonly Check[]> {
   const checks: Check[] = []
   for (const { group, user, command, expected } of all) {
-    checks.push({ group, who: user, tries: command.join(' '), expected, found: await answerOf(redis.as(user), command) })
+    checks.push({
+      group,
+      who: user,
+      tries: command.join(' '),
+      expected,
+      found: await answerOf(redis.as(user), command),
+    })
   }
   return checks
 }
@@ -110,7 +120,13 @@ export async function checkStrangers(redis: SharedRedis): Promise<readonly Check
   ]
   const checks: Check[] = []
   for (const [who, login, expected] of strangers) {
-    checks.push({ group: 'out', who, tries: 'PING', expected, found: await answerOf(redis.asStranger(login), ['PING']) })
+    checks.push({
+      group: 'out',
+      who,
+      tries: 'PING',
+      expected,
+      found: await answerOf(redis.asStranger(login), ['PING']),
+    })
   }
   return checks
 }
@@ -129,7 +145,9 @@ async function answerOf(address: string, [command = '', ...args]: readonly strin
   }
 }
 
-/** The code by which the server refuses, if that is what the message says. Redis 7.0 has none for what a script tries. */
+/**
+ * The code by which the server refuses, if that is what the message says. Redis 7.0 has none for what a script tries.
+ */
 export function refusalIn(message: string): Answer | null {
   if (message.includes('The user executing the script can')) return 'NOPERM'
   const code = /\b(?:NOPERM|NOAUTH|WRONGPASS)\b/.exec(message)?.[0]

@@ -39,8 +39,12 @@ export async function checkLocks({ first, second }: Two, key: string): Promise<r
     await lease?.renew()
     return lease?.state ?? 'nothing to renew'
   })
-  await check('try it as another process', 'refused', async () => ((await second.tryAcquire(key)) === null ? 'refused' : 'held'))
-  await check('wait for it, woken by a message', 'push', () => handover(second, key, async () => void (await lease?.release())))
+  await check('try it as another process', 'refused', async () =>
+    (await second.tryAcquire(key)) === null ? 'refused' : 'held',
+  )
+  await check('wait for it, woken by a message', 'push', () =>
+    handover(second, key, async () => void (await lease?.release())),
+  )
   await check('inspect, with who holds', 'first', async () => {
     lease = await first.acquire(key)
     return (await second.inspect(key))?.holders.map(({ holder }) => holder).join() ?? 'free'
@@ -83,7 +87,12 @@ export interface Attack {
 }
 
 /** The application does to a held lock what applications do by mistake, and somebody else asks for it. */
-export async function attack(redis: SharedRedis, { first, second }: Two, key: string, command: readonly [string, ...string[]]): Promise<Attack> {
+export async function attack(
+  redis: SharedRedis,
+  { first, second }: Two,
+  key: string,
+  command: readonly [string, ...string[]],
+): Promise<Attack> {
   const [name, ...args] = command
   const app = openRaw(redis.as('app'))
   const lease = await first.acquire(key)

@@ -23,15 +23,26 @@ export interface SharedRedis {
 /** A server with the users of the file. `tooMuch`: one of them may do everything all the same. */
 export async function startShared(directory: string, tooMuch: User | null): Promise<SharedRedis> {
   const text = readFileSync(FILE, 'utf8')
-  const passwords = new Map([...text.matchAll(/^user (\w+) on >(\S+)/gm)].map(([, user = '', password = '']) => [user, password]))
+  const passwords = new Map(
+    [...text.matchAll(/^user (\w+) on >(\S+)/gm)].map(([, user = '', password = '']) => [user, password]),
+  )
   const path = join(directory, 'users.acl')
-  await writeFile(path, tooMuch === null ? text : text.replace(new RegExp(`^(user ${tooMuch} on >\\S+) .*$`, 'm'), '$1 allkeys allchannels +@all'))
+  await writeFile(
+    path,
+    tooMuch === null
+      ? text
+      : text.replace(new RegExp(`^(user ${tooMuch} on >\\S+) .*$`, 'm'), '$1 allkeys allchannels +@all'),
+  )
   // The server may run as somebody else, who has to read it.
   await chmod(directory, 0o711)
   // It serves when it asks for a password.
   const kind = { ...REDIS, greeting: { send: 'PING\r\n', expect: '-NOAUTH' } }
   const server = await ownRedis({ kind, args: ['--aclfile', path] })
-  return { as: user => addressOf(server, `${user}:${passwords.get(user) ?? ''}`), asStranger: login => addressOf(server, login), close: () => server.close() }
+  return {
+    as: user => addressOf(server, `${user}:${passwords.get(user) ?? ''}`),
+    asStranger: login => addressOf(server, login),
+    close: () => server.close(),
+  }
 }
 
 /** A server as one gets it: everybody may do everything. */

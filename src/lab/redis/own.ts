@@ -41,7 +41,9 @@ export function addressOf({ host, port }: FaultServer, login = ''): string {
 export function storeOf(given: Given): string | null {
   const store = optionalText(given, 'store')
   if (store !== null && !/^(redis|valkey)s?:\/\//i.test(store)) {
-    throw new ConfigurationError('--store must be a Redis or a Valkey, such as redis://localhost:6379: this experiment is about its commands.')
+    throw new ConfigurationError(
+      '--store must be a Redis or a Valkey, such as redis://localhost:6379: this experiment is about its commands.',
+    )
   }
   return store
 }

@@ -12,13 +12,18 @@ import type { Way } from './ways.ts'
 
 export function showWay(rounds: readonly Round[], way: Way, ttlMs: number): string[] {
   const [first] = rounds
-  return [...heading(`${way}: ${DESCRIPTIONS[way]}`), ...(first === undefined ? [] : drawTimeline(lanesOf(first, ttlMs)))]
+  return [
+    ...heading(`${way}: ${DESCRIPTIONS[way]}`),
+    ...(first === undefined ? [] : drawTimeline(lanesOf(first, ttlMs))),
+  ]
 }
 
 function lanesOf(round: Round, ttlMs: number): readonly Lane[] {
   const { late, successor, third, way, removedOther } = round
   const over = at(late, 'enters') + ttlMs
-  const unlocked = removedOther ? 'its release REMOVES the lock of the successor' : 'its release finds that the lock is no longer its own, and removes nothing'
+  const unlocked = removedOther
+    ? 'its release REMOVES the lock of the successor'
+    : 'its release finds that the lock is no longer its own, and removes nothing'
   return [
     {
       name: 'late',
@@ -56,7 +61,13 @@ export function showComparison(rounds: readonly Round[], ways: readonly Way[]): 
   const rows = ways.flatMap(way => {
     const of = rounds.filter(round => round.way === way)
     if (of.length === 0) return []
-    return [[way, ...[of.length, removals(of), overlaps(of)].map(String), showMs(overlaps(of) === 0 ? null : Math.max(...of.map(round => round.overlapMs)))]]
+    return [
+      [
+        way,
+        ...[of.length, removals(of), overlaps(of)].map(String),
+        showMs(overlaps(of) === 0 ? null : Math.max(...of.map(round => round.overlapMs))),
+      ],
+    ]
   })
   const columns = ['rounds', 'foreign lock removed', 'two inside', 'longest'].map(title => ({ title, figures: true }))
   return [...heading('The ways side by side'), ...table([{ title: 'way' }, ...columns], rows)]
@@ -67,7 +78,11 @@ export function judge(rounds: readonly Round[], ways: readonly Way[]): readonly 
     const of = rounds.filter(round => round.way === way)
     const found = `lock removed in ${removals(of)}, two inside in ${overlaps(of)} of ${count(of.length, 'round')}`
     return REPAIRED.includes(way)
-      ? { claim: `${way}: a late release removes nobody's lock, never two inside`, holds: of.length > 0 && removals(of) === 0 && overlaps(of) === 0, found }
+      ? {
+          claim: `${way}: a late release removes nobody's lock, never two inside`,
+          holds: of.length > 0 && removals(of) === 0 && overlaps(of) === 0,
+          found,
+        }
       : {
           claim: `${way}: shows the problem, a late release lets a third one in`,
           holds: of.length > 0 && removals(of) === of.length && overlaps(of) === of.length,

@@ -23,9 +23,14 @@ export type Part = readonly Act[]
 const PATIENCE_MS = 120
 
 /** Three workers, whose order is forced: nothing here depends on who is quicker. */
-export async function playRound(way: Way, crew: Crew, options: { readonly ttlMs: number; readonly sabotaged: boolean }): Promise<Round> {
+export async function playRound(
+  way: Way,
+  crew: Crew,
+  options: { readonly ttlMs: number; readonly sabotaged: boolean },
+): Promise<Round> {
   const [lateOne, successorOne, thirdOne] = crew.members
-  if (lateOne === undefined || successorOne === undefined || thirdOne === undefined) throw new Error('The unlock experiment needs three workers.')
+  if (lateOne === undefined || successorOne === undefined || thirdOne === undefined)
+    throw new Error('The unlock experiment needs three workers.')
   const order = (member: Member, part: string): Actor => play(member, { part, way, ...options })
 
   const late = order(lateOne, 'late')

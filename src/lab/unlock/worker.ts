@@ -1,9 +1,10 @@
 /**
  * A worker of the unlock experiment plays one of three parts with the same lock.
  *
- * late: locks for a short ttl, does its work, and stands still just before its release takes effect. It stops itself (SIGSTOP), so that it
- * is stopped at that line and not near it; the experiment lets it go on when its ttl is over and somebody else has the lock.
- * stays: holds the lock until it is told to leave.   next: waits for the lock, holds it for a moment, leaves.
+ * late: locks for a short ttl, does its work, and stands still just before its release takes effect. It stops itself
+ * (SIGSTOP), so that it is stopped at that line and not near it; the experiment lets it go on when its ttl is over and
+ * somebody else has the lock. stays: holds the lock until it is told to leave.   next: waits for the lock, holds it for
+ * a moment, leaves.
  */
 import { sleep, systemClock } from '../../core/clock.ts'
 import { flag, number, oneOf, text } from '../../drivers/shared/decode.ts'
@@ -32,7 +33,8 @@ export const unlockWorker: WorkerPart = {
       async perform(order: Fields, turn: Turn): Promise<void> {
         const part = oneOf(order, 'part', PARTS)
         const mutex = mutexOf(oneOf(order, 'way', WAYS), { raw, locks, key, sabotaged: flag(order, 'sabotaged') })
-        const tell = (type: string, more: { readonly removed?: boolean } = {}): void => turn.report({ type, at: hostNow(), ...more })
+        const tell = (type: string, more: { readonly removed?: boolean } = {}): void =>
+          turn.report({ type, at: hostNow(), ...more })
         tell('begins')
         await mutex.lock(part === 'late' ? number(order, 'ttlMs') : LONG_TTL_MS, () => tell('waits'))
         tell('enters')

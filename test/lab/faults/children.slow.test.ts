@@ -29,9 +29,13 @@ test('a paused child does nothing until it is continued', async () => {
 })
 
 test('a child that will not end is killed after the grace, also when it is paused', async () => {
-  const child = await startChild(process.execPath, ['-e', 'process.on("SIGTERM", () => {}); console.log(1); setInterval(() => {}, 1000)'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = await startChild(
+    process.execPath,
+    ['-e', 'process.on("SIGTERM", () => {}); console.log(1); setInterval(() => {}, 1000)'],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   if (child.process.stdout !== null) await once(child.process.stdout, 'data')
   await child.pause()
   expect(await child.stop({ graceMs: 100 })).toEqual({ code: null, signal: 'SIGKILL' })

@@ -24,7 +24,8 @@ test("a server's clock steps forward and back while it runs, and its keys with i
     throw cause
   })
   try {
-    const seconds = async (): Promise<number> => Number((await ask(server, 'EVAL "return tonumber(redis.call(\'TIME\')[1])" 0')).slice(1))
+    const seconds = async (): Promise<number> =>
+      Number((await ask(server, 'EVAL "return tonumber(redis.call(\'TIME\')[1])" 0')).slice(1))
     expect(Math.abs((await seconds()) - Date.now() / 1_000)).toBeLessThan(5)
     expect(await ask(server, 'SET a 1 PX 30000')).toBe('+OK')
     server.clock?.set(60_000)
@@ -48,7 +49,10 @@ test('without a compiler it says what is needed', async () => {
   try {
     const failure = await steppedClock(directory).catch((cause: unknown) => cause)
     expect(failure).toBeInstanceOf(UnsupportedError)
-    expect(failure).toHaveProperty('message', expect.stringContaining(process.platform === 'linux' ? 'apt-get install gcc' : 'needs Linux'))
+    expect(failure).toHaveProperty(
+      'message',
+      expect.stringContaining(process.platform === 'linux' ? 'apt-get install gcc' : 'needs Linux'),
+    )
   } finally {
     process.env['PATH'] = path
     await rm(directory, { recursive: true })

@@ -60,7 +60,9 @@ describe('the fault proxy in front of a real server', () => {
     proxy.set({ toServer: { hold: true } })
     const answer = client.ask('INCR held', 5_000)
     const direct = await talk(server.port)
-    await expect(Promise.race([answer, new Promise(resolve => setTimeout(resolve, 100, 'nothing yet'))])).resolves.toBe('nothing yet')
+    await expect(Promise.race([answer, new Promise(resolve => setTimeout(resolve, 100, 'nothing yet'))])).resolves.toBe(
+      'nothing yet',
+    )
     expect(await direct.ask('INCR held')).toBe(':1')
     proxy.set({ toServer: { hold: false } })
     expect(await answer).toBe(':2')

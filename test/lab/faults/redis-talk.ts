@@ -4,7 +4,10 @@ import type { Socket } from 'node:net'
 
 export interface Talk {
   readonly socket: Socket
-  /** Sends an inline command; resolves with the first line of the answer, rejects when the connection ends or nothing came in time. */
+  /**
+   * Sends an inline command; resolves with the first line of the answer, rejects when the connection ends or nothing
+   * came in time.
+   */
   ask(line: string, timeoutMs?: number): Promise<string>
   readonly closed: Promise<void>
   end(): void
@@ -17,7 +20,12 @@ export function talk(port: number): Promise<Talk> {
     socket.once('connect', () => {
       socket.on('error', () => {})
       const closed = new Promise<void>(done => socket.once('close', () => done()))
-      resolve({ socket, closed, ask: (line, timeoutMs = 5_000) => ask(socket, line, timeoutMs), end: () => socket.destroy() })
+      resolve({
+        socket,
+        closed,
+        ask: (line, timeoutMs = 5_000) => ask(socket, line, timeoutMs),
+        end: () => socket.destroy(),
+      })
     })
   })
 }

@@ -9,7 +9,9 @@ function encode(words: readonly string[]): Buffer {
 
 test('commands are found however the bytes are cut', () => {
   const word = fc.oneof(fc.string({ minLength: 1 }), fc.constant('$3\r\nfoo\r\n'), fc.constant('*1\r\n'))
-  const command = fc.tuple(fc.constantFrom('get', 'EVALSHA', 'Set'), fc.array(word)).map(([name, rest]) => [name, ...rest])
+  const command = fc
+    .tuple(fc.constantFrom('get', 'EVALSHA', 'Set'), fc.array(word))
+    .map(([name, rest]) => [name, ...rest])
   fc.assert(
     fc.property(fc.array(command), fc.array(fc.nat(200)), (commands, cuts) => {
       const all = Buffer.concat(commands.map(encode))

@@ -30,7 +30,9 @@ function alive(pid: number): boolean {
 test('a program that is not installed is named, with what to install', async () => {
   const kind = { ...REDIS, programs: ['no-such-server'], package: 'no-such-package' }
   await expect(startServer(kind)).rejects.toThrow(UnsupportedError)
-  await expect(startServer(kind)).rejects.toThrow('no-such-server is not on the PATH. Install it: apt-get install no-such-package')
+  await expect(startServer(kind)).rejects.toThrow(
+    'no-such-server is not on the PATH. Install it: apt-get install no-such-package',
+  )
 })
 
 for (const kind of [VALKEY, MEMCACHED]) {
@@ -96,7 +98,9 @@ describe('a real server', () => {
   }, 20_000)
 
   test('a server that cannot come up fails with its own last words, and leaves nothing behind', async () => {
-    await expect(startServer(REDIS, { args: ['--no-such-option', 'x'] })).rejects.toThrow(/did not come up on port[^]*no-such-option/)
+    await expect(startServer(REDIS, { args: ['--no-such-option', 'x'] })).rejects.toThrow(
+      /did not come up on port[^]*no-such-option/,
+    )
   }, 20_000)
 
   for (const end of ['exit', 'SIGINT', 'SIGTERM'] as const) {
