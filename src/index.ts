@@ -1,6 +1,6 @@
 /** `holdfast`: distributed locks that stay correct when the lock fails. */
-export { duration } from './core/duration.ts'
-export type { Duration } from './core/duration.ts'
+export { duration } from './base/duration.ts'
+export type { Duration } from './base/duration.ts'
 export {
   ClosedError,
   ConfigurationError,
@@ -12,7 +12,7 @@ export {
   UnsupportedError,
   VersionConflictError,
   WaitTimeoutError,
-} from './core/errors.ts'
+} from './base/errors.ts'
 export type {
   AcquireOptions,
   Election,
@@ -28,7 +28,7 @@ export type {
   Task,
   TryOptions,
 } from './core/types.ts'
-export { createLocks } from './locks.ts'
+export { createLocks } from './locks/locks.ts'
 export { open } from './open.ts'
 export type { OpenOptions } from './open.ts'
 export type { LeaseLostReason, LockView, Store, StoreTraits, TicketView } from './store/contract.ts'

@@ -1,10 +1,10 @@
 /**
  * From an address to locks. The driver, and the client package behind it, is loaded only when its scheme is asked for.
  */
-import { withoutPassword } from './core/address.ts'
-import { ConfigurationError } from './core/errors.ts'
+import { withoutPassword } from './base/address.ts'
+import { ConfigurationError } from './base/errors.ts'
 import type { Locks, LocksOptions } from './core/types.ts'
-import { createLocks } from './locks.ts'
+import { createLocks } from './locks/locks.ts'
 import type { Store } from './store/contract.ts'
 
 export interface OpenOptions extends LocksOptions {

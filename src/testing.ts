@@ -5,12 +5,12 @@
  */
 import { EVENT_TYPES } from './core/events.ts'
 import { OpenLease } from './core/lease.ts'
-import { createManualClock } from './core/manual-clock.ts'
-import type { Duration } from './core/duration.ts'
-import { StoreUnavailableError } from './core/errors.ts'
+import { createManualClock } from './base/manual-clock.ts'
+import type { Duration } from './base/duration.ts'
+import { StoreUnavailableError } from './base/errors.ts'
 import type { Lease, LockEvent, Locks, LocksOptions } from './core/types.ts'
 import { memoryStore } from './drivers/memory.ts'
-import { createLocksOn } from './locks.ts'
+import { createLocksOn } from './locks/locks.ts'
 import type { LeaseLostReason, Store } from './store/contract.ts'
 
 export interface TestLocks {

@@ -6,7 +6,7 @@ import {
   StoreUnavailableError,
   UnsupportedError,
   WaitTimeoutError,
-} from '../core/errors.ts'
+} from '../base/errors.ts'
 
 /** Those of sysexits.h where one fits, those of a shell where one fits. */
 export const EXIT = {

@@ -1,8 +1,8 @@
 /** Text from the command line into values, with errors that commander puts into its one line. */
 import { InvalidArgumentError } from 'commander'
 import type { Command } from 'commander'
-import { duration, milliseconds } from '../core/duration.ts'
-import type { Duration } from '../core/duration.ts'
+import { duration, milliseconds } from '../base/duration.ts'
+import type { Duration } from '../base/duration.ts'
 
 export function durationOption(text: string): Duration {
   try {

@@ -1,7 +1,7 @@
 /** The options of `holdfast run`, as far as they depend on each other. */
-import { humanMs, milliseconds } from '../core/duration.ts'
-import type { Duration } from '../core/duration.ts'
-import { ConfigurationError } from '../core/errors.ts'
+import { humanMs, milliseconds } from '../base/duration.ts'
+import type { Duration } from '../base/duration.ts'
+import { ConfigurationError } from '../base/errors.ts'
 import { DEFAULT_TTL_MS } from '../core/settings.ts'
 import type { AcquireOptions } from '../core/types.ts'
 import { defaultGraceMs } from './stopping.ts'

@@ -1,7 +1,7 @@
 /** Which store a command works on, and what becomes of a failure to reach it. */
-import { withoutPassword } from '../core/address.ts'
-import { sleep, systemClock } from '../core/clock.ts'
-import { ConfigurationError } from '../core/errors.ts'
+import { withoutPassword } from '../base/address.ts'
+import { sleep, systemClock } from '../base/clock.ts'
+import { ConfigurationError } from '../base/errors.ts'
 import { open } from '../open.ts'
 import type { Locks, LocksOptions } from '../core/types.ts'
 

@@ -1,6 +1,6 @@
 /** Requests and replies that are lost, late or repeated, as the store itself must bear them. */
 import assert from 'node:assert/strict'
-import { StoreUnavailableError } from '../core/errors.ts'
+import { StoreUnavailableError } from '../base/errors.ts'
 import { faultyStore } from './faulty.ts'
 import type { Fault, Verb } from './faulty.ts'
 import { clock, forbidden, held, holds, IO, isGone, KEY, lost, refused, until, visitor, wait, waits } from './scene.ts'

@@ -1,6 +1,6 @@
 /** What a lease promises to the task that holds it: until when, and what it learns when that is over. */
 import assert from 'node:assert/strict'
-import { LeaseLostError } from '../core/errors.ts'
+import { LeaseLostError } from '../base/errors.ts'
 import type { Lease } from '../core/types.ts'
 import type { Fair } from './cases-locks.ts'
 import { clock, KEY, until, wait } from './scene.ts'

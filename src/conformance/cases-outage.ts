@@ -2,7 +2,7 @@
  * Locks over a store that hangs, loses, delays and repeats: they may wait longer, but never hold what they do not have.
  */
 import assert from 'node:assert/strict'
-import { LeaseLostError, StoreUnavailableError, WaitTimeoutError } from '../core/errors.ts'
+import { LeaseLostError, StoreUnavailableError, WaitTimeoutError } from '../base/errors.ts'
 import type { Lease, Locks } from '../core/types.ts'
 import { aborted } from './cases-leases.ts'
 import type { Fair } from './cases-locks.ts'

@@ -6,8 +6,8 @@
  * Only `hang` breaks that too: several clients never answer when their server stops, whatever deadline they were given.
  */
 import { createBackground } from '../core/background.ts'
-import { sleep, systemClock } from '../core/clock.ts'
-import { StoreUnavailableError } from '../core/errors.ts'
+import { sleep, systemClock } from '../base/clock.ts'
+import { StoreUnavailableError } from '../base/errors.ts'
 import type { Io, Store, StoreListener } from '../store/contract.ts'
 
 export type Verb = 'enter' | 'renew' | 'leave' | 'inspect' | 'list' | 'revoke' | 'listen' | 'push'

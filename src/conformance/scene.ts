@@ -8,8 +8,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import assert from 'node:assert/strict'
-import { sleep, systemClock } from '../core/clock.ts'
-import { createLocks } from '../locks.ts'
+import { sleep, systemClock } from '../base/clock.ts'
+import { createLocks } from '../locks/locks.ts'
 import type { Locks, LocksOptions } from '../core/types.ts'
 import type { Entry, Io, Renewal, Store, StoreTraits, TicketRequest, Was } from '../store/contract.ts'
 import { faultyStore } from './faulty.ts'

@@ -7,8 +7,8 @@
  * them.
  */
 import { randomUUID } from 'node:crypto'
-import { UnsupportedError } from '../core/errors.ts'
-import { sleep, systemClock } from '../core/clock.ts'
+import { UnsupportedError } from '../base/errors.ts'
+import { sleep, systemClock } from '../base/clock.ts'
 import type { Store } from '../store/contract.ts'
 import { openScene } from './scene.ts'
 import type { Hooks, MakeStore, Scene } from './scene.ts'

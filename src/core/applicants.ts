@@ -5,10 +5,10 @@ import type { Pursuit } from './acquire.ts'
 import type { Wanted } from './attempt.ts'
 import { call } from './call.ts'
 import { holdsAlready } from './chain.ts'
-import type { Timer } from './clock.ts'
+import type { Timer } from '../base/clock.ts'
 import type { Core } from './core.ts'
-import { humanMs } from './duration.ts'
-import { WaitTimeoutError } from './errors.ts'
+import { humanMs } from '../base/duration.ts'
+import { WaitTimeoutError } from '../base/errors.ts'
 import type { Lease } from './types.ts'
 
 /** A task that waits. There may be a hundred thousand of them: few fields, no closures. */

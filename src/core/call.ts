@@ -6,9 +6,9 @@
  * one that does not is `overdue`: its call is still under way, and the id in it must not be used again except to leave.
  */
 import type { Io, Store } from '../store/contract.ts'
-import type { Clock } from './clock.ts'
-import { ConfigurationError, StoreUnavailableError, UnsupportedError } from './errors.ts'
-import type { HoldfastError } from './errors.ts'
+import type { Clock } from '../base/clock.ts'
+import { ConfigurationError, StoreUnavailableError, UnsupportedError } from '../base/errors.ts'
+import type { HoldfastError } from '../base/errors.ts'
 
 /**
  * Settles as `promise` does, or with what `late` gives (or throws) once `ms` have passed. A late rejection goes

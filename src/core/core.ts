@@ -1,7 +1,7 @@
 /** What all parts of the core share for one store: its parts are made once, in locks.ts, and handed down. */
 import type { Store } from '../store/contract.ts'
 import type { Background } from './background.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from '../base/clock.ts'
 import type { Events } from './events.ts'
 import type { Newest } from './newest.ts'
 import type { Pushes } from './pushes.ts'

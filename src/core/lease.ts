@@ -5,9 +5,9 @@
  */
 import type { LeaseLostReason, Mode } from '../store/contract.ts'
 import type { Core } from './core.ts'
-import { milliseconds } from './duration.ts'
-import type { Duration } from './duration.ts'
-import { LeaseLostError } from './errors.ts'
+import { milliseconds } from '../base/duration.ts'
+import type { Duration } from '../base/duration.ts'
+import { LeaseLostError } from '../base/errors.ts'
 import { isOpen } from './ticket.ts'
 import type { HeldTicket } from './ticket.ts'
 import type { Lease } from './types.ts'

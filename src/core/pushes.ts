@@ -5,10 +5,10 @@
  * for it. A push only wakes: whether the waiter may start is its own to judge, by its own clock.
  */
 import type { Store } from '../store/contract.ts'
-import type { Clock } from './clock.ts'
-import { sleep } from './clock.ts'
+import type { Clock } from '../base/clock.ts'
+import { sleep } from '../base/clock.ts'
 import { within } from './call.ts'
-import { StoreUnavailableError } from './errors.ts'
+import { StoreUnavailableError } from '../base/errors.ts'
 
 export interface PushTarget {
   /** null until the store has told. */

@@ -10,9 +10,9 @@
  */
 import type { Renewal, Store } from '../store/contract.ts'
 import { within } from './call.ts'
-import type { Clock, Timer } from './clock.ts'
-import { StoreUnavailableError } from './errors.ts'
-import { createHeap } from './heap.ts'
+import type { Clock, Timer } from '../base/clock.ts'
+import { StoreUnavailableError } from '../base/errors.ts'
+import { createHeap } from '../base/heap.ts'
 import { isOpen } from './ticket.ts'
 import type { HeldTicket } from './ticket.ts'
 import { closesAt } from './window.ts'

@@ -2,9 +2,9 @@
 import { hostname } from 'node:os'
 import type { StoreTraits } from '../store/contract.ts'
 import type { Wanted } from './attempt.ts'
-import { milliseconds } from './duration.ts'
-import { ConfigurationError, UnsupportedError } from './errors.ts'
-import { normalKey } from './key.ts'
+import { milliseconds } from '../base/duration.ts'
+import { ConfigurationError, UnsupportedError } from '../base/errors.ts'
+import { normalKey } from '../base/key.ts'
 import type { AcquireOptions, LocksOptions } from './types.ts'
 
 export interface Settings {

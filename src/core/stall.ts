@@ -2,7 +2,7 @@
  * Notices that the event loop, or the whole process or machine, stood still, and that somebody set the wall clock.
  * Runs only while there is something to watch over, and keeps nothing alive.
  */
-import type { Clock, Timer } from './clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 
 export interface StallDetector {
   /** Something is held: look after it. */

@@ -3,7 +3,7 @@
  *
  * Units: numbers of time are milliseconds; a string carries its unit. Tokens are safe integers.
  */
-import type { Duration } from './duration.ts'
+import type { Duration } from '../base/duration.ts'
 import type { LeaseLostReason, LockView, StoreTraits, TicketView } from '../store/contract.ts'
 
 export interface LocksOptions {

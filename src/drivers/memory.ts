@@ -8,8 +8,8 @@
  * is.
  */
 import { randomUUID } from 'node:crypto'
-import { systemClock } from '../core/clock.ts'
-import type { Clock } from '../core/clock.ts'
+import { systemClock } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
 import type {
   Io,
   LeaveRequest,

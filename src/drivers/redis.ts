@@ -9,8 +9,8 @@
  * when it is restarted; tokens keep growing all the same, so fenced resources refuse the loser. Where that is not
  * enough use postgres, etcd or redlock.
  */
-import { systemClock } from '../core/clock.ts'
-import { StoreUnavailableError } from '../core/errors.ts'
+import { systemClock } from '../base/clock.ts'
+import { StoreUnavailableError } from '../base/errors.ts'
 import type { Io, LockView, Renewal, RenewRequest, Store, StoreListener, StoreTraits } from '../store/contract.ts'
 import { connect } from './redis/clients.ts'
 import type { ClientPackage, RedisTls, SentinelLogin } from './redis/address.ts'

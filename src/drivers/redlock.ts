@@ -14,10 +14,10 @@
  * Sources: Redis, Distributed Locks with Redis (https://redis.io/docs/latest/develop/use/patterns/distributed-locks/);
  * Kleppmann 2016, How to do distributed locking; Sanfilippo 2016, Is Redlock safe? (http://antirez.com/news/101).
  */
-import { systemClock } from '../core/clock.ts'
-import { ConfigurationError, UnsupportedError } from '../core/errors.ts'
-import { milliseconds } from '../core/duration.ts'
-import type { Duration } from '../core/duration.ts'
+import { systemClock } from '../base/clock.ts'
+import { ConfigurationError, UnsupportedError } from '../base/errors.ts'
+import { milliseconds } from '../base/duration.ts'
+import type { Duration } from '../base/duration.ts'
 import type {
   Entry,
   Io,

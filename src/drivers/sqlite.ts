@@ -10,10 +10,10 @@
  * nothing. It excludes nobody on another machine: a file on a network share is not supported, since a write-ahead log
  * needs shared memory.
  */
-import { hostClock, turn } from '../core/clock.ts'
-import type { Clock } from '../core/clock.ts'
-import { timeDomain } from '../core/domain.ts'
-import { StoreUnavailableError } from '../core/errors.ts'
+import { hostClock, turn } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
+import { timeDomain } from '../base/domain.ts'
+import { StoreUnavailableError } from '../base/errors.ts'
 import type {
   Entry,
   Io,
@@ -30,7 +30,7 @@ import type {
 } from '../store/contract.ts'
 import { enter, leave, renew, revoke } from '../store/queue.ts'
 import type { Now, Queue, Step } from '../store/queue.ts'
-import { integer, record } from './shared/decode.ts'
+import { integer, record } from '../base/decode.ts'
 import { connect, filePath } from './sqlite/database.ts'
 import type { Connection, DatabaseLike } from './sqlite/database.ts'
 import { resultCode } from './sqlite/failures.ts'

@@ -3,8 +3,8 @@
  * before it does the next thing to somebody. So the order of events is the experiment's, and no chance decides what a
  * run shows.
  */
-import { number, text } from '../drivers/shared/decode.ts'
-import type { Fields } from '../drivers/shared/decode.ts'
+import { number, text } from '../base/decode.ts'
+import type { Fields } from '../base/decode.ts'
 import type { Message } from './wire.ts'
 import type { Member } from './workers.ts'
 

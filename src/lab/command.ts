@@ -7,7 +7,7 @@
 import { constants } from 'node:os'
 import { Option } from 'commander'
 import type { Command } from 'commander'
-import { ConfigurationError } from '../core/errors.ts'
+import { ConfigurationError } from '../base/errors.ts'
 import type { Experiment } from './experiment.ts'
 import { experiments } from './experiments/index.ts'
 import { allHold, showFindings } from './judge.ts'

@@ -2,7 +2,7 @@
  * What an experiment is. Each is one file in experiments/: a question, the ways to answer it, and a run that sets real
  * processes to work, judges what came out, and says what to learn. The rest of this folder is what they share.
  */
-import type { Fields } from '../drivers/shared/decode.ts'
+import type { Fields } from '../base/decode.ts'
 import type { Finding } from './judge.ts'
 import type { Message } from './wire.ts'
 import type { Crew } from './workers.ts'

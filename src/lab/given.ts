@@ -1,7 +1,7 @@
 /** Options of an experiment as typed, read and checked. What is wrong is answered with the option's name. */
-import { duration, milliseconds } from '../core/duration.ts'
-import type { Bounds } from '../core/duration.ts'
-import { ConfigurationError } from '../core/errors.ts'
+import { duration, milliseconds } from '../base/duration.ts'
+import type { Bounds } from '../base/duration.ts'
+import { ConfigurationError } from '../base/errors.ts'
 import type { Given } from './experiment.ts'
 
 export function optionalText(given: Given, name: string): string | null {

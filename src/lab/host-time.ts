@@ -1,5 +1,5 @@
 /** Instants that all processes of the host share, so that workers begin and tick together. */
-import { hostClock, sleep } from '../core/clock.ts'
+import { hostClock, sleep } from '../base/clock.ts'
 
 /** Milliseconds, the same in every process of the host. Its zero means nothing. */
 export function hostNow(): number {

@@ -4,8 +4,8 @@
  * A journal may end in the middle (its process was killed): such a lease is drawn up to the next one's beginning or to
  * the end of what is known, and is said never to have been released here.
  */
-import { humanMs } from '../core/duration.ts'
-import type { MergedJournal } from '../core/journal.ts'
+import { humanMs } from '../base/duration.ts'
+import type { MergedJournal } from '../journal/journal.ts'
 import type { Lane, Mark, Span } from './timeline.ts'
 
 type Entry = MergedJournal['entries'][number]

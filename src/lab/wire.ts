@@ -1,6 +1,6 @@
 /**
  * What may go between an experiment and its worker processes. It is read field by field where it comes in
- * (drivers/shared/decode.ts).
+ * (base/decode.ts).
  */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
 

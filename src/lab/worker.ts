@@ -1,6 +1,6 @@
 /** A worker process: opens its half of an experiment, does as it is told, and leaves when the parent does. */
-import { HoldfastError } from '../core/errors.ts'
-import { number, oneOf, record, text } from '../drivers/shared/decode.ts'
+import { HoldfastError } from '../base/errors.ts'
+import { number, oneOf, record, text } from '../base/decode.ts'
 import type { Performer } from './experiment.ts'
 import { experimentNamed } from './experiments/index.ts'
 import type { Message } from './wire.ts'

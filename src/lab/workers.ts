@@ -7,10 +7,10 @@
  * Until then an experiment may pause, resume or kill them (faults/children.ts).
  */
 import { fork } from 'node:child_process'
-import { sleep, systemClock } from '../core/clock.ts'
-import { ConfigurationError, StoreUnavailableError } from '../core/errors.ts'
-import { oneOf, record, text } from '../drivers/shared/decode.ts'
-import type { Fields } from '../drivers/shared/decode.ts'
+import { sleep, systemClock } from '../base/clock.ts'
+import { ConfigurationError, StoreUnavailableError } from '../base/errors.ts'
+import { oneOf, record, text } from '../base/decode.ts'
+import type { Fields } from '../base/decode.ts'
 import { hurtable } from './faults/children.ts'
 import type { Child } from './faults/children.ts'
 import { hostNow } from './host-time.ts'

@@ -8,7 +8,7 @@
  * Judged by reading the row back under that lock, never by an affected count, which drivers count differently.
  * After: Kleppmann, "How to do distributed locking", 2016.
  */
-import { ConfigurationError, StaleTokenError, UnsupportedError } from '../core/errors.ts'
+import { ConfigurationError, StaleTokenError, UnsupportedError } from '../base/errors.ts'
 import { publish } from '../core/events.ts'
 import { FENCES, identifier, refuseOtherDialects } from './schema.ts'
 import type { Fencing, SqlTransaction } from './transaction.ts'

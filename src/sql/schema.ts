@@ -1,5 +1,5 @@
 /** The tables of this module, for a migration of one's own: they are never created in silence. */
-import { ConfigurationError, UnsupportedError } from '../core/errors.ts'
+import { ConfigurationError, UnsupportedError } from '../base/errors.ts'
 import type { Dialect } from './transaction.ts'
 
 export const FENCES = 'holdfast_fences'

@@ -2,7 +2,7 @@
  * A transaction of the user's, as this module needs it: whoever writes an adapter for a driver or ORM writes these two
  * functions.
  */
-import { ConfigurationError } from '../core/errors.ts'
+import { ConfigurationError } from '../base/errors.ts'
 
 export type Dialect = 'postgres' | 'mysql' | 'sqlite'
 

@@ -9,11 +9,9 @@
  *
  * Units: milliseconds. No instant is ever exchanged, only time left.
  */
+import type { LockView, Mode, TicketView } from '../base/view.ts'
 
-/** Why a lease can no longer be proved. */
-export type LeaseLostReason = 'expired' | 'gone' | 'revoked' | 'max-hold' | 'store-regressed' | 'released' | 'closed'
-
-export type Mode = 'exclusive' | 'shared'
+export type { LeaseLostReason, LockView, Mode, TicketView } from '../base/view.ts'
 
 export interface Io {
   /** The call must have settled by then. */
@@ -141,27 +139,4 @@ export interface RevokeRequest {
   readonly reason: string
   /** Takes held tickets at once, and so breaks exclusion. */
   readonly now: boolean
-}
-
-export interface LockView {
-  readonly key: string
-  /** The newest given out. */
-  readonly token: number
-  readonly holders: readonly TicketView[]
-  /** In the order in which they will be served. */
-  readonly waiters: readonly TicketView[]
-}
-
-export interface TicketView {
-  readonly holder: string
-  readonly token: number
-  /** Size of its block. */
-  readonly tokens: number
-  readonly mode: Mode
-  readonly limit: number | null
-  /** How long it has held, or waited. */
-  readonly sinceMs: number
-  /** Until it dies unless renewed. */
-  readonly leftMs: number
-  readonly meta: Readonly<Record<string, string>>
 }

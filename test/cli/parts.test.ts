@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'vitest'
 import { linesOf } from '../../src/cli/lines.ts'
 import { defaultGraceMs, guardDelayMs, marginMs, stopTimes } from '../../src/cli/stopping.ts'
-import { plain, table } from '../../src/cli/text.ts'
+import { plain, table } from '../../src/base/text.ts'
 import { changes } from '../../src/cli/watch.ts'
-import { withoutPassword } from '../../src/core/address.ts'
+import { withoutPassword } from '../../src/base/address.ts'
 import type { LockView, TicketView } from '../../src/store/contract.ts'
 
 describe('when a job must end', () => {

@@ -1,6 +1,6 @@
 /** A store over the rule with one defect of choice: what the conformance suite must find. */
-import { systemClock } from '../../src/core/clock.ts'
-import type { Clock } from '../../src/core/clock.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import type { Clock } from '../../src/base/clock.ts'
 import type {
   Entry,
   LeaveRequest,

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { createLocks, ConfigurationError, duration, InvalidKeyError, open, UnsupportedError } from '../../src/index.ts'
-import { humanMs, milliseconds } from '../../src/core/duration.ts'
-import { withoutPassword } from '../../src/core/address.ts'
-import { normalKey } from '../../src/core/key.ts'
+import { humanMs, milliseconds } from '../../src/base/duration.ts'
+import { withoutPassword } from '../../src/base/address.ts'
+import { normalKey } from '../../src/base/key.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
 
 describe('a duration', () => {

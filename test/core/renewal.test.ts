@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { createLocksOn } from '../../src/locks.ts'
-import { createManualClock } from '../../src/core/manual-clock.ts'
-import { createHeap } from '../../src/core/heap.ts'
+import { createLocksOn } from '../../src/locks/locks.ts'
+import { createManualClock } from '../../src/base/manual-clock.ts'
+import { createHeap } from '../../src/base/heap.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
 import type { LockEvent, Store } from '../../src/index.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { systemClock } from '../../src/core/clock.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import type { TicketRequest } from '../../src/store/contract.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
 

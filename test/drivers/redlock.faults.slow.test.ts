@@ -4,10 +4,10 @@
  */
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { sleep, systemClock } from '../../src/core/clock.ts'
-import { StoreUnavailableError, UnsupportedError } from '../../src/core/errors.ts'
+import { sleep, systemClock } from '../../src/base/clock.ts'
+import { StoreUnavailableError, UnsupportedError } from '../../src/base/errors.ts'
 import type { Lease, Locks } from '../../src/core/types.ts'
-import { createLocks } from '../../src/locks.ts'
+import { createLocks } from '../../src/locks/locks.ts'
 import { redlockStore } from '../../src/drivers/redlock.ts'
 import type { RedlockStoreOptions } from '../../src/drivers/redlock.ts'
 import { REDIS_DURABLE, startServer } from '../../src/lab/faults/servers.ts'

@@ -4,9 +4,9 @@
  */
 import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { sleep, systemClock } from '../../src/core/clock.ts'
-import { ConfigurationError, StoreUnavailableError, UnsupportedError } from '../../src/core/errors.ts'
-import { createLocks } from '../../src/locks.ts'
+import { sleep, systemClock } from '../../src/base/clock.ts'
+import { ConfigurationError, StoreUnavailableError, UnsupportedError } from '../../src/base/errors.ts'
+import { createLocks } from '../../src/locks/locks.ts'
 import { redlockStore } from '../../src/drivers/redlock.ts'
 import type { Entry, Store, TicketRequest } from '../../src/store/contract.ts'
 import { talk } from '../lab/faults/redis-talk.ts'

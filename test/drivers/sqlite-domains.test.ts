@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from '@photostructure/sqlite'
 import { afterAll, afterEach, expect, test } from 'vitest'
-import { systemClock } from '../../src/core/clock.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import { sqliteStore } from '../../src/drivers/sqlite.ts'
 import type { Entry, Store, TicketRequest } from '../../src/store/contract.ts'
 

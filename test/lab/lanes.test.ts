@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { readJournals } from '../../src/core/journal.ts'
+import { readJournals } from '../../src/journal/journal.ts'
 import { timelines } from '../../src/lab/lanes.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-lanes-'))

@@ -1,5 +1,5 @@
-import { systemClock } from '../../src/core/clock.ts'
-import type { Clock } from '../../src/core/clock.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import type { Clock } from '../../src/base/clock.ts'
 
 /**
  * A clock that stands still until it is told to go on, so that an expiry is met to the millisecond. Its timers are

@@ -47,9 +47,7 @@ interface News {
 }
 
 /** A store in a process of its own. */
-async function remote(
-  file: string,
-): Promise<{
+async function remote(file: string): Promise<{
   readonly child: ChildProcess
   call(verb: string, argument?: unknown): Promise<unknown>
   news(what: string): Promise<News>

@@ -6,9 +6,9 @@
  */
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { StoreUnavailableError } from '../../src/core/errors.ts'
+import type { StoreUnavailableError } from '../../src/base/errors.ts'
 import type { memoryStore } from '../../src/drivers/memory.ts'
-import type { createLocksOn } from '../../src/locks.ts'
+import type { createLocksOn } from '../../src/locks/locks.ts'
 import type { Modules } from './modules.ts'
 
 interface Patch {
@@ -210,7 +210,7 @@ export const MUTANTS: readonly Mutant[] = [
 ]
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const NEEDED = ['core', 'store', 'drivers/memory.ts', 'locks.ts', 'election.ts', 'lease-set.ts']
+const NEEDED = ['base', 'core', 'journal', 'store', 'drivers/memory.ts', 'locks']
 
 /** A copy of the sources, patched and loaded. @throws if a text is not there exactly once */
 export async function loadMutant({ name, patches }: Mutant): Promise<Modules> {
@@ -220,20 +220,29 @@ export async function loadMutant({ name, patches }: Mutant): Promise<Modules> {
   for (const path of NEEDED) cpSync(`${root}src/${path}`, folder + path, { recursive: true })
   const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(path => path.endsWith('.ts'))
   for (const { find, replace } of patches) {
+    const pattern = anyForm(find)
     const found = paths.flatMap(path =>
-      Array<string>(readFileSync(folder + path, 'utf8').split(find).length - 1).fill(folder + path),
+      Array<string>(readFileSync(folder + path, 'utf8').split(pattern).length - 1).fill(folder + path),
     )
     const [path] = found
     if (path === undefined || found.length > 1)
       throw new Error(`mutant "${name}": the sources hold ${JSON.stringify(find)} ${found.length} times, not once`)
-    writeFileSync(path, readFileSync(path, 'utf8').split(find).join(replace))
+    writeFileSync(path, readFileSync(path, 'utf8').split(pattern).join(replace))
   }
-  const locks: { createLocksOn: typeof createLocksOn } = await import(`${folder}locks.ts`)
+  const locks: { createLocksOn: typeof createLocksOn } = await import(`${folder}locks/locks.ts`)
   const memory: { memoryStore: typeof memoryStore } = await import(`${folder}drivers/memory.ts`)
-  const errors: { StoreUnavailableError: typeof StoreUnavailableError } = await import(`${folder}core/errors.ts`)
+  const errors: { StoreUnavailableError: typeof StoreUnavailableError } = await import(`${folder}base/errors.ts`)
   return {
     createLocksOn: locks.createLocksOn,
     memoryStore: memory.memoryStore,
     StoreUnavailableError: errors.StoreUnavailableError,
   }
+}
+
+/** The text wherever the formatter has broken its lines. */
+function anyForm(text: string): RegExp {
+  const words = text
+    .split(/\s+/)
+    .map(word => word.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('\\(', '\\(\\s*'))
+  return new RegExp(words.join('[\\s*]+'))
 }

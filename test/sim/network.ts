@@ -9,7 +9,7 @@
  *
  * A first enter is not carried out again once it was answered: no client sends again what it has the answer of.
  */
-import type { Timer } from '../../src/core/clock.ts'
+import type { Timer } from '../../src/base/clock.ts'
 import type { Entry, Io, LockView, Renewal, Store, StoreListener, TicketView } from '../../src/store/contract.ts'
 import type { Modules } from './modules.ts'
 import type { Process, World } from './world.ts'

@@ -9,7 +9,7 @@
  * arrived before the timers, as behind a blocked event loop, sometimes the other way round. A dead process runs nothing
  * any more.
  */
-import type { Clock, Timer } from '../../src/core/clock.ts'
+import type { Clock, Timer } from '../../src/base/clock.ts'
 import { chanceOf } from './chance.ts'
 import type { Chance } from './chance.ts'
 

@@ -22,7 +22,7 @@ test('a driver with every mistake is found out', () => {
     join(project, 'src/drivers/wrong.ts'),
     `import { acquire } from '../core/acquire.ts'
 import { table } from '../lab/table.ts'
-import { sleep } from '../core/clock.ts'
+import { sleep } from '../base/clock.ts'
 export async function forget(): Promise<void> {
   setTimeout(() => Date.now(), 1)
 }

@@ -2,12 +2,12 @@
 import { expect, test } from 'vitest'
 import { codeOnly, importsOf, librarySources, linesThat } from './sources.ts'
 
-const HOME = 'src/core/clock.ts'
+const HOME = 'src/base/clock.ts'
 const TIME = /\b(setTimeout|setInterval|Date\.now|performance\.now|process\.hrtime)\b|\bnew Date\(\)/
 
 const code = librarySources().map(({ path, text }) => ({ path, text: codeOnly(text) }))
 
-test('timers and clocks are used in core/clock.ts alone', () => {
+test('timers and clocks are used in base/clock.ts alone', () => {
   expect(linesThat(code, TIME).some(line => line.startsWith(`${HOME}:`))).toBe(true)
   expect(linesThat(code, TIME).filter(line => !line.startsWith(`${HOME}:`))).toEqual([])
 })

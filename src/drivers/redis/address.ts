@@ -8,8 +8,8 @@
  * A client that we open is thrown away when its connection ends and a new one is made at the next call. It neither
  * queues commands nor sends them twice: a command that runs after its caller gave up would take a lock for nobody.
  */
-import { withoutPassword } from '../../core/address.ts'
-import { ConfigurationError, StoreUnavailableError } from '../../core/errors.ts'
+import { withoutPassword } from '../../base/address.ts'
+import { ConfigurationError, StoreUnavailableError } from '../../base/errors.ts'
 import { within } from './deadline.ts'
 import { linkOf, unref } from './links.ts'
 import type { Link } from './links.ts'

@@ -6,8 +6,8 @@
  * as long as its connection: when that ends, or has been silent for too long under load, the next call makes a new one.
  */
 import { createHash } from 'node:crypto'
-import { systemClock } from '../../core/clock.ts'
-import { StoreUnavailableError } from '../../core/errors.ts'
+import { systemClock } from '../../base/clock.ts'
+import { StoreUnavailableError } from '../../base/errors.ts'
 import type { Io } from '../../store/contract.ts'
 import { dial, parseAddress } from './address.ts'
 import type { OpenOptions } from './address.ts'

@@ -1,6 +1,6 @@
 /** Our own deadline around every call: clients hang on a server that is stopped, whatever their own settings say. */
-import { systemClock } from '../../core/clock.ts'
-import type { StoreUnavailableError } from '../../core/errors.ts'
+import { systemClock } from '../../base/clock.ts'
+import type { StoreUnavailableError } from '../../base/errors.ts'
 
 export interface Deadline {
   readonly timeoutMs: number

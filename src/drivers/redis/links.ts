@@ -5,8 +5,8 @@
  * A link sends commands and opens twins: connections of our own to the same server, for the subscriber. A twin never
  * reconnects by itself, so that whoever owns it knows of every moment in which a message may have been missed.
  */
-import { systemClock } from '../../core/clock.ts'
-import { ConfigurationError } from '../../core/errors.ts'
+import { systemClock } from '../../base/clock.ts'
+import { ConfigurationError } from '../../base/errors.ts'
 
 /** The part of an `ioredis` or `iovalkey` client, alone or of a cluster, that this driver needs. */
 export interface IoredisLike {

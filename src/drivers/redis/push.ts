@@ -4,8 +4,8 @@
  * Messages of Redis go to whoever is subscribed at that moment and to nobody later. So whenever the connection ends, or
  * does not answer a ping, another is made, and once it is subscribed the listeners are told of the gap.
  */
-import { sleep, systemClock } from '../../core/clock.ts'
-import { StoreUnavailableError } from '../../core/errors.ts'
+import { sleep, systemClock } from '../../base/clock.ts'
+import { StoreUnavailableError } from '../../base/errors.ts'
 import type { RedisConnection } from './clients.ts'
 import { within } from './deadline.ts'
 import type { Twin } from './links.ts'

@@ -1,10 +1,10 @@
 /** What goes into the scripts, and what comes out of them. */
 import { createHash } from 'node:crypto'
-import { StoreUnavailableError } from '../../core/errors.ts'
+import { StoreUnavailableError } from '../../base/errors.ts'
 import type { Entry, LockView, Mode, Renewal, TicketRequest, TicketView, Was } from '../../store/contract.ts'
 import { view } from '../../store/queue.ts'
 import type { Now, Ticket } from '../../store/queue.ts'
-import { list, record, texts } from '../shared/decode.ts'
+import { list, record, texts } from '../../base/decode.ts'
 
 /**
  * Beyond this, about a century, an end could no longer be counted in microseconds; nothing that anybody means is

@@ -1,7 +1,7 @@
 /**
  * What a Redis server or a client's failure means for the caller: may the command have run, and can trying again help?
  */
-import { ConfigurationError, StoreUnavailableError } from '../../core/errors.ts'
+import { ConfigurationError, StoreUnavailableError } from '../../base/errors.ts'
 
 /** Replies to a command that was not executed: the server is not in a state to. */
 const NOT_EXECUTED =

@@ -1,5 +1,5 @@
 /** What the scripts answer, read where it comes in: lists of text, the first of which says what the rest is. */
-import { StoreUnavailableError } from '../../core/errors.ts'
+import { StoreUnavailableError } from '../../base/errors.ts'
 import type { LockView, TicketView } from '../../store/contract.ts'
 
 /** A ticket as one node has it. */

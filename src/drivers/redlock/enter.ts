@@ -6,8 +6,8 @@
  * without touching a later attempt of the same id. Reservations live for the two rounds and no longer: who dies between
  * them blocks nobody for a ttl.
  */
-import { sleep, systemClock } from '../../core/clock.ts'
-import { StoreUnavailableError } from '../../core/errors.ts'
+import { sleep, systemClock } from '../../base/clock.ts'
+import { StoreUnavailableError } from '../../base/errors.ts'
 import type { Entry, Io, TicketRequest } from '../../store/contract.ts'
 import { committed, done, reserved } from './answers.ts'
 import type { Committed, Mine, Reserved } from './answers.ts'

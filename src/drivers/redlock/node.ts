@@ -5,8 +5,8 @@
  * decide. What must reach it all the same (a release, an attempt given up) is owed, and sent again as soon as it
  * answers anything.
  */
-import { systemClock } from '../../core/clock.ts'
-import { ConfigurationError, StoreUnavailableError } from '../../core/errors.ts'
+import { systemClock } from '../../base/clock.ts'
+import { ConfigurationError, StoreUnavailableError } from '../../base/errors.ts'
 import type { Io } from '../../store/contract.ts'
 import type { RedisConnection, RedisScript } from '../redis/clients.ts'
 

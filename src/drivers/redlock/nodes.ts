@@ -1,6 +1,6 @@
 /** The nodes of a redlock, from clients or addresses: each a server of its own, none of them twice. */
-import { withoutPassword } from '../../core/address.ts'
-import { ConfigurationError } from '../../core/errors.ts'
+import { withoutPassword } from '../../base/address.ts'
+import { ConfigurationError } from '../../base/errors.ts'
 import { connect } from '../redis/clients.ts'
 import type { OpenOptions } from '../redis/address.ts'
 import type { RedisLike } from '../redis/links.ts'

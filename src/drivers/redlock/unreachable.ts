@@ -1,5 +1,5 @@
 /** The error of a call that no majority answered: says which node fails how, since that is what has to be mended. */
-import { ConfigurationError, StoreUnavailableError } from '../../core/errors.ts'
+import { ConfigurationError, StoreUnavailableError } from '../../base/errors.ts'
 import type { Count } from './ballot.ts'
 
 /** `voteless`: nodes that answered but may not vote, with the reason. */

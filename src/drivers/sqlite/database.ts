@@ -9,9 +9,9 @@
 import { mkdirSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { ConfigurationError } from '../../core/errors.ts'
-import { integer, record, text } from '../shared/decode.ts'
-import type { Fields } from '../shared/decode.ts'
+import { ConfigurationError } from '../../base/errors.ts'
+import { integer, record, text } from '../../base/decode.ts'
+import type { Fields } from '../../base/decode.ts'
 import { refusal } from './failures.ts'
 import { LAYOUT } from './record.ts'
 

@@ -4,7 +4,7 @@
  */
 import { realpathSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { ConfigurationError, StoreUnavailableError } from '../../core/errors.ts'
+import { ConfigurationError, StoreUnavailableError } from '../../base/errors.ts'
 
 /** SQLite's primary result codes, by the name that better-sqlite3 gives. */
 const CODES = {

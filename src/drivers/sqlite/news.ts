@@ -8,7 +8,7 @@
  * hour does not burn a battery. Tickets that hold only wait for a revocation, which renewal tells them too: four looks
  * a second. Without tickets there is no timer.
  */
-import type { Clock, Timer } from '../../core/clock.ts'
+import type { Clock, Timer } from '../../base/clock.ts'
 import type { StoreListener } from '../../store/contract.ts'
 import type { Queue } from '../../store/queue.ts'
 

@@ -12,7 +12,7 @@
  */
 import { EMPTY } from '../../store/queue.ts'
 import type { Forbidden, Queue, Ticket } from '../../store/queue.ts'
-import { flag, list, number, numbers, oneOf, record, text, texts } from '../shared/decode.ts'
+import { flag, list, number, numbers, oneOf, record, text, texts } from '../../base/decode.ts'
 
 /** Grows when an older holdfast could no longer read what is written. */
 export const LAYOUT = 1

@@ -6,12 +6,12 @@
  * namespace, going round and round. A write makes at most one row and looks at one, so the file holds at most about
  * twice the keys of a day.
  */
-import type { Clock } from '../../core/clock.ts'
-import { StoreUnavailableError } from '../../core/errors.ts'
+import type { Clock } from '../../base/clock.ts'
+import { StoreUnavailableError } from '../../base/errors.ts'
 import type { LockView } from '../../store/contract.ts'
 import { forgettable, leave, view } from '../../store/queue.ts'
 import type { Now, Queue, Step } from '../../store/queue.ts'
-import { bytes, integer, record, text } from '../shared/decode.ts'
+import { bytes, integer, record, text } from '../../base/decode.ts'
 import type { Connection } from './database.ts'
 import { resultCode } from './failures.ts'
 import { decodeQueue, encodeQueue, localise, NOTHING } from './record.ts'

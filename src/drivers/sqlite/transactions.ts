@@ -10,9 +10,9 @@
  * The event loop gets its turn every millisecond: a process that does nothing but lock and unlock still runs its
  * timers.
  */
-import { sleep, turn } from '../../core/clock.ts'
-import type { Clock } from '../../core/clock.ts'
-import { HoldfastError, StoreUnavailableError } from '../../core/errors.ts'
+import { sleep, turn } from '../../base/clock.ts'
+import type { Clock } from '../../base/clock.ts'
+import { HoldfastError, StoreUnavailableError } from '../../base/errors.ts'
 import type { Io } from '../../store/contract.ts'
 import type { Connection } from './database.ts'
 import { isBusy, resultCode, unavailable } from './failures.ts'

@@ -2,7 +2,7 @@
  * The row that everybody wants to change, on a real database. It says nothing about locks: a database gives reading,
  * writing, and a transaction that locks the row; the ways (ways.ts) put these together rightly or wrongly.
  */
-import { ConfigurationError } from '../../core/errors.ts'
+import { ConfigurationError } from '../../base/errors.ts'
 
 export interface Employee {
   readonly version: number

@@ -1,7 +1,7 @@
 /**
  * The employee experiment in words and tables. All figures come from the rounds; nothing is said that was not measured.
  */
-import { humanMs } from '../../core/duration.ts'
+import { humanMs } from '../../base/duration.ts'
 import { count, showMs } from '../figures.ts'
 import { heading, paragraphs, table } from '../table.ts'
 import type { Column } from '../table.ts'

@@ -1,6 +1,6 @@
 /** What the workers report, and what it comes to. */
-import { number, oneOf, text } from '../../drivers/shared/decode.ts'
-import type { Fields } from '../../drivers/shared/decode.ts'
+import { number, oneOf, text } from '../../base/decode.ts'
+import type { Fields } from '../../base/decode.ts'
 import { mean, percentile } from '../figures.ts'
 import type { Message } from '../wire.ts'
 import type { Mutation, Way } from './ways.ts'

@@ -1,5 +1,5 @@
 /** The options of `holdfast lab employee`, checked. */
-import { ConfigurationError } from '../../core/errors.ts'
+import { ConfigurationError } from '../../base/errors.ts'
 import type { Given, OptionSpec } from '../experiment.ts'
 import { choiceOf, durationOf, optionalText, textOf } from '../given.ts'
 import { WAYS } from './ways.ts'

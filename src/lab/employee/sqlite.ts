@@ -5,9 +5,9 @@
  * Whoever finds the file busy (SQLITE_BUSY) asks again after 1 to 5 ms. That is contention, not an error: nothing was
  * done.
  */
-import { sleep, systemClock } from '../../core/clock.ts'
-import { ConfigurationError } from '../../core/errors.ts'
-import { number, record } from '../../drivers/shared/decode.ts'
+import { sleep, systemClock } from '../../base/clock.ts'
+import { ConfigurationError } from '../../base/errors.ts'
+import { number, record } from '../../base/decode.ts'
 import { engine, filePath } from '../../drivers/sqlite/database.ts'
 import type { DatabaseLike } from '../../drivers/sqlite/database.ts'
 import { isBusy } from '../../drivers/sqlite/failures.ts'

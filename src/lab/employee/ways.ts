@@ -3,7 +3,7 @@
  * salary that was read. Right means that the version written is exactly one above the version read: nobody was in
  * between.
  */
-import { sleep, systemClock } from '../../core/clock.ts'
+import { sleep, systemClock } from '../../base/clock.ts'
 import type { Locks } from '../../core/types.ts'
 import { hostNow } from '../host-time.ts'
 import type { EmployeeData } from './data.ts'

@@ -1,8 +1,8 @@
 /** A worker of the employee experiment: at every tick one update, reported at once. */
 import { join } from 'node:path'
-import { openJournal } from '../../core/journal.ts'
-import type { Fields } from '../../drivers/shared/decode.ts'
-import { flag, number, oneOf, text } from '../../drivers/shared/decode.ts'
+import { openJournal } from '../../journal/journal.ts'
+import type { Fields } from '../../base/decode.ts'
+import { flag, number, oneOf, text } from '../../base/decode.ts'
 import { open } from '../../open.ts'
 import type { Performer, Turn, WorkerPart } from '../experiment.ts'
 import { ticks } from '../host-time.ts'

@@ -6,7 +6,7 @@
  * gets in, and whether an entry is lost, is the question. Servers and row are new for each round.
  */
 import { join } from 'node:path'
-import { systemClock } from '../../core/clock.ts'
+import { systemClock } from '../../base/clock.ts'
 import type { Experiment, Given, Outcome, Stage } from '../experiment.ts'
 import { openLedger } from '../failover/ledger.ts'
 import { judge, lessons, showComparison, showWay } from '../failover/report.ts'

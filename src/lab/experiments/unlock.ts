@@ -5,9 +5,9 @@
  * has the lock. Then it goes on and releases. Whether a third one comes in while the second is still inside is the
  * question, and the way of releasing is the answer.
  */
-import { withoutPassword } from '../../core/address.ts'
-import { systemClock } from '../../core/clock.ts'
-import { humanMs } from '../../core/duration.ts'
+import { withoutPassword } from '../../base/address.ts'
+import { systemClock } from '../../base/clock.ts'
+import { humanMs } from '../../base/duration.ts'
 import type { Experiment, Given, Outcome, Stage } from '../experiment.ts'
 import { choiceOf, durationOf, wholeOf } from '../given.ts'
 import { addressOf, ownRedis, storeOf } from '../redis/own.ts'

@@ -2,7 +2,7 @@
  * What the lock protects: one row that holds a list. To add to it one reads the list, thinks, and writes it back with
  * one entry more, each in a transaction of its own; whoever writes back an old list removes what was added since.
  */
-import { record, text } from '../../drivers/shared/decode.ts'
+import { record, text } from '../../base/decode.ts'
 import { engine } from '../../drivers/sqlite/database.ts'
 import { fence, schema } from '../../sql/index.ts'
 import type { Fencing, SqlTransaction } from '../../sql/index.ts'

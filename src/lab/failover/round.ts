@@ -1,5 +1,5 @@
 /** One round of the failover experiment: lock, fault, lock again, and what is in the row at the end. */
-import { flag, list } from '../../drivers/shared/decode.ts'
+import { flag, list } from '../../base/decode.ts'
 import { play } from '../actor.ts'
 import type { Act } from '../actor.ts'
 import { hostNow } from '../host-time.ts'

@@ -2,8 +2,8 @@
  * The servers of the failover experiment, and the fault: whoever is in charge is killed, together with a grant that it
  * had confirmed and that nobody else knows of.
  */
-import { sleep, systemClock } from '../../core/clock.ts'
-import { StoreUnavailableError } from '../../core/errors.ts'
+import { sleep, systemClock } from '../../base/clock.ts'
+import { StoreUnavailableError } from '../../base/errors.ts'
 import { startProxy } from '../faults/proxy.ts'
 import { REDIS_DURABLE } from '../faults/servers.ts'
 import { addressOf, ownRedis } from '../redis/own.ts'

@@ -2,10 +2,10 @@
  * A worker of the failover experiment: locks and reads, writes, and leaves, each when it is told to. It holds on to its
  * lease in between.
  */
-import { StaleTokenError, StoreUnavailableError } from '../../core/errors.ts'
+import { StaleTokenError, StoreUnavailableError } from '../../base/errors.ts'
 import type { Lease, Locks } from '../../core/types.ts'
-import { flag, oneOf, text } from '../../drivers/shared/decode.ts'
-import type { Fields } from '../../drivers/shared/decode.ts'
+import { flag, oneOf, text } from '../../base/decode.ts'
+import type { Fields } from '../../base/decode.ts'
 import { open } from '../../open.ts'
 import type { Performer, Turn, WorkerPart } from '../experiment.ts'
 import { hostNow } from '../host-time.ts'

@@ -11,8 +11,8 @@
  */
 import { createConnection, createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
-import { sleep, systemClock } from '../../core/clock.ts'
-import { HoldfastError } from '../../core/errors.ts'
+import { sleep, systemClock } from '../../base/clock.ts'
+import { HoldfastError } from '../../base/errors.ts'
 import { atExit } from './cleanup.ts'
 import { seeded } from './random.ts'
 import { commandReader } from './resp.ts'

@@ -1,5 +1,5 @@
 /** A Redis for an experiment: one of its own, or the user's. */
-import { ConfigurationError, StoreUnavailableError } from '../../core/errors.ts'
+import { ConfigurationError, StoreUnavailableError } from '../../base/errors.ts'
 import type { Given } from '../experiment.ts'
 import { programOf, REDIS, startServer } from '../faults/servers.ts'
 import type { FaultServer, ServerKind } from '../faults/servers.ts'

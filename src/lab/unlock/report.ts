@@ -1,5 +1,5 @@
 /** The unlock experiment in words, tables and drawings. All figures come from the rounds. */
-import { humanMs } from '../../core/duration.ts'
+import { humanMs } from '../../base/duration.ts'
 import { count, showMs } from '../figures.ts'
 import type { Finding } from '../judge.ts'
 import { heading, table } from '../table.ts'

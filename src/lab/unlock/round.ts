@@ -1,6 +1,6 @@
 /** One round of the unlock experiment: who does what when, and what came of it. */
-import { sleep, systemClock } from '../../core/clock.ts'
-import { flag } from '../../drivers/shared/decode.ts'
+import { sleep, systemClock } from '../../base/clock.ts'
+import { flag } from '../../base/decode.ts'
 import { play } from '../actor.ts'
 import type { Act, Actor } from '../actor.ts'
 import type { Crew, Member } from '../workers.ts'

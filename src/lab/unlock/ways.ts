@@ -2,7 +2,7 @@
  * Four ways to give a lock back on Redis. The first three are written by hand, as they are found in many programs, and
  * lock alike: SET key value NX PX ttl, with a value of one's own. Only the release differs.
  */
-import { sleep, systemClock } from '../../core/clock.ts'
+import { sleep, systemClock } from '../../base/clock.ts'
 import type { Lease, Locks } from '../../core/types.ts'
 import { recordOf } from '../redis/raw.ts'
 import type { Raw } from '../redis/raw.ts'

@@ -6,9 +6,9 @@
  * somebody else has the lock. stays: holds the lock until it is told to leave.   next: waits for the lock, holds it for
  * a moment, leaves.
  */
-import { sleep, systemClock } from '../../core/clock.ts'
-import { flag, number, oneOf, text } from '../../drivers/shared/decode.ts'
-import type { Fields } from '../../drivers/shared/decode.ts'
+import { sleep, systemClock } from '../../base/clock.ts'
+import { flag, number, oneOf, text } from '../../base/decode.ts'
+import type { Fields } from '../../base/decode.ts'
 import { open } from '../../open.ts'
 import type { Performer, Turn, WorkerPart } from '../experiment.ts'
 import { hostNow } from '../host-time.ts'

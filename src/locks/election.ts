@@ -1,8 +1,8 @@
 /** Leader election: the leader holds the key, who campaigns waits for it. The queue is the line of succession. */
-import { sleep } from './core/clock.ts'
-import type { Clock } from './core/clock.ts'
-import { ConfigurationError, LeaseLostError } from './core/errors.ts'
-import type { AcquireOptions, Election, Leader, Lease, Locks } from './core/types.ts'
+import { sleep } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
+import { ConfigurationError, LeaseLostError } from '../base/errors.ts'
+import type { AcquireOptions, Election, Leader, Lease, Locks } from '../core/types.ts'
 
 /**
  * How often an observer looks. A change of leader takes a ttl when the old one died, so this is not what it waits for.

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { ConfigurationError, createLocks } from '../../src/index.ts'
-import { openJournal, readJournals } from '../../src/core/journal.ts'
+import { openJournal, readJournals } from '../../src/journal/journal.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-journal-'))

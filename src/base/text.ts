@@ -1,6 +1,6 @@
 /** How things look to people: keys and holders on one line, tables in columns, emphasis only where it can be seen. */
-import { humanMs } from '../core/duration.ts'
-import type { TicketView } from '../store/contract.ts'
+import { humanMs } from './duration.ts'
+import type { TicketView } from './view.ts'
 
 /** Text that comes from others (keys, holders, reasons) must not move the cursor or forge a line. */
 export function plain(text: string): string {

@@ -7,9 +7,9 @@
  * moment.
  */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
-import { hostClock } from './clock.ts'
-import { timeDomain } from './domain.ts'
-import { ConfigurationError } from './errors.ts'
+import { hostClock } from '../base/clock.ts'
+import { timeDomain } from '../base/domain.ts'
+import { ConfigurationError } from '../base/errors.ts'
 
 export interface JournalEntry {
   /** Milliseconds of the host's monotonic clock. */

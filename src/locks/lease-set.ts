@@ -1,8 +1,8 @@
 /** Several leases as one: all or none. */
-import type { Duration } from './core/duration.ts'
-import { LeaseLostError } from './core/errors.ts'
-import type { ReleaseResult } from './core/lease.ts'
-import type { Lease, LeaseSet } from './core/types.ts'
+import type { Duration } from '../base/duration.ts'
+import { LeaseLostError } from '../base/errors.ts'
+import type { ReleaseResult } from '../core/lease.ts'
+import type { Lease, LeaseSet } from '../core/types.ts'
 
 /** `leases` in canonical order. It is held while all of them are. */
 export function createLeaseSet(leases: readonly Lease[], mode: LeaseSet['mode']): LeaseSet {

@@ -3,7 +3,7 @@
  *
  * This file imports nothing but types, so that every layer, drivers included, may throw from it.
  */
-import type { LeaseLostReason, TicketView } from '../store/contract.ts'
+import type { LeaseLostReason, TicketView } from './view.ts'
 
 interface Details {
   readonly key?: string | undefined

@@ -1,22 +1,22 @@
 /** The locks of one store: puts the parts of the core together and gives them the public shape. */
-import { createBackground } from './core/background.ts'
-import { call, within } from './core/call.ts'
-import { holdingKeys } from './core/chain.ts'
-import { systemClock } from './core/clock.ts'
-import type { Clock } from './core/clock.ts'
-import { createCohorts } from './core/cohort.ts'
-import type { Core } from './core/core.ts'
-import { milliseconds } from './core/duration.ts'
-import { ClosedError, ConfigurationError, LeaseLostError } from './core/errors.ts'
-import { createEvents } from './core/events.ts'
-import { openJournal } from './core/journal.ts'
-import { normalKey } from './core/key.ts'
-import { createNewest } from './core/newest.ts'
-import { createPushes } from './core/pushes.ts'
-import { createRenewer } from './core/renewal.ts'
-import { createRisk } from './core/risk.ts'
-import { requestOf, settingsOf } from './core/settings.ts'
-import { createStallDetector } from './core/stall.ts'
+import { createBackground } from '../core/background.ts'
+import { call, within } from '../core/call.ts'
+import { holdingKeys } from '../core/chain.ts'
+import { systemClock } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
+import { createCohorts } from '../core/cohort.ts'
+import type { Core } from '../core/core.ts'
+import { milliseconds } from '../base/duration.ts'
+import { ClosedError, ConfigurationError, LeaseLostError } from '../base/errors.ts'
+import { createEvents } from '../core/events.ts'
+import { openJournal } from '../journal/journal.ts'
+import { normalKey } from '../base/key.ts'
+import { createNewest } from '../core/newest.ts'
+import { createPushes } from '../core/pushes.ts'
+import { createRenewer } from '../core/renewal.ts'
+import { createRisk } from '../core/risk.ts'
+import { requestOf, settingsOf } from '../core/settings.ts'
+import { createStallDetector } from '../core/stall.ts'
 import type {
   AcquireOptions,
   Lease,
@@ -28,10 +28,10 @@ import type {
   Ran,
   Task,
   TryOptions,
-} from './core/types.ts'
+} from '../core/types.ts'
 import { createElection } from './election.ts'
 import { createLeaseSet, lossOf } from './lease-set.ts'
-import type { Store } from './store/contract.ts'
+import type { Store } from '../store/contract.ts'
 
 /**
  * A waiter's ticket lives so long without a heartbeat. So a dead waiter costs those behind it at most 5 s, the wake-up

@@ -1,0 +1,29 @@
+/** A lock and its tickets as people see them, and why a lease is lost: what every layer and every error may name. */
+
+/** Why a lease can no longer be proved. */
+export type LeaseLostReason = 'expired' | 'gone' | 'revoked' | 'max-hold' | 'store-regressed' | 'released' | 'closed'
+
+export type Mode = 'exclusive' | 'shared'
+
+export interface LockView {
+  readonly key: string
+  /** The newest given out. */
+  readonly token: number
+  readonly holders: readonly TicketView[]
+  /** In the order in which they will be served. */
+  readonly waiters: readonly TicketView[]
+}
+
+export interface TicketView {
+  readonly holder: string
+  readonly token: number
+  /** Size of its block. */
+  readonly tokens: number
+  readonly mode: Mode
+  readonly limit: number | null
+  /** How long it has held, or waited. */
+  readonly sinceMs: number
+  /** Until it dies unless renewed. */
+  readonly leftMs: number
+  readonly meta: Readonly<Record<string, string>>
+}
