@@ -1,11 +1,11 @@
 /** What a lease promises to the task that holds it: until when, and what it learns when that is over. */
 import assert from 'node:assert/strict'
-import { LeaseLostError } from '../base/errors.ts'
-import type { Lease } from '../core/types.ts'
-import type { Fair } from './cases-locks.ts'
-import { clock, KEY, until, wait } from './scene.ts'
-import type { Scene } from './scene.ts'
-import type { Group } from './suite.ts'
+import { LeaseLostError } from '../../base/errors.ts'
+import type { Lease } from '../../core/types.ts'
+import type { Fair } from './locks.ts'
+import { clock, KEY, until, wait } from '../scene.ts'
+import type { Scene } from '../scene.ts'
+import type { Group } from '../suite.ts'
 
 /** Resolves when the signal aborts; why it did. */
 export async function aborted(scene: Scene, lease: Lease): Promise<LeaseLostError> {

@@ -1,12 +1,12 @@
 /** Requests and replies that are lost, late or repeated, as the store itself must bear them. */
 import assert from 'node:assert/strict'
-import { StoreUnavailableError } from '../base/errors.ts'
-import { faultyStore } from './faulty.ts'
-import type { Fault, Verb } from './faulty.ts'
-import { clock, forbidden, held, holds, IO, isGone, KEY, lost, refused, until, visitor, wait, waits } from './scene.ts'
-import type { Scene } from './scene.ts'
-import type { Register } from './suite.ts'
-import type { Store } from '../store/contract.ts'
+import { StoreUnavailableError } from '../../base/errors.ts'
+import { faultyStore } from '../faulty.ts'
+import type { Fault, Verb } from '../faulty.ts'
+import { clock, forbidden, held, holds, IO, isGone, KEY, lost, refused, until, visitor, wait, waits } from '../scene.ts'
+import type { Scene } from '../scene.ts'
+import type { Register } from '../suite.ts'
+import type { Store } from '../../store/contract.ts'
 
 /**
  * The first call of `verb` meets the fault, and fails for its caller after `patienceMs`. The store itself has all the

@@ -16,8 +16,8 @@ import {
   visitor,
   wait,
   waits,
-} from './scene.ts'
-import type { Register } from './suite.ts'
+} from '../scene.ts'
+import type { Register } from '../suite.ts'
 
 export function leavingCases(test: Register): void {
   test('a release frees the lock at once, and only the first counts', [], async scene => {

@@ -1,7 +1,7 @@
 /** Tokens: they grow, whatever happens in between, and no two tickets share one. */
 import assert from 'node:assert/strict'
-import { assertGrow, comesToHold, gone, holds, IO, KEY, refused, visitor, waits } from './scene.ts'
-import type { Register } from './suite.ts'
+import { assertGrow, comesToHold, gone, holds, IO, KEY, refused, visitor, waits } from '../scene.ts'
+import type { Register } from '../suite.ts'
 
 export function tokenCases(test: Register): void {
   test('a token is a safe integer above zero, or zero where the store gives none', [], async scene => {

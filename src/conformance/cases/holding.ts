@@ -1,9 +1,9 @@
 /** Who holds: the rule as a store must say it. */
 import assert from 'node:assert/strict'
-import type { Mode } from '../store/contract.ts'
-import { holding } from '../store/queue.ts'
-import { holds, IO, KEY, refused, visitor, waits } from './scene.ts'
-import type { Register } from './suite.ts'
+import type { Mode } from '../../store/contract.ts'
+import { holding } from '../../store/queue.ts'
+import { holds, IO, KEY, refused, visitor, waits } from '../scene.ts'
+import type { Register } from '../suite.ts'
 
 export function holdingCases(test: Register): void {
   test('a free lock is held by the first who enters', [], async scene => {

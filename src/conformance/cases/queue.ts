@@ -1,7 +1,7 @@
 /** Fairness: arrival order, no barging, and the dead delay nobody for long. */
 import assert from 'node:assert/strict'
-import { clock, comesToHold, gone, holds, IO, KEY, refused, turn, until, visitor, waits } from './scene.ts'
-import type { Register } from './suite.ts'
+import { clock, comesToHold, gone, holds, IO, KEY, refused, turn, until, visitor, waits } from '../scene.ts'
+import type { Register } from '../suite.ts'
 
 export function queueCases(test: Register): void {
   test('those who wait are served in the order of their arrival, over processes', ['queue'], async scene => {

@@ -2,14 +2,14 @@
  * Locks over a store that hangs, loses, delays and repeats: they may wait longer, but never hold what they do not have.
  */
 import assert from 'node:assert/strict'
-import { LeaseLostError, StoreUnavailableError, WaitTimeoutError } from '../base/errors.ts'
-import type { Lease, Locks } from '../core/types.ts'
-import { aborted } from './cases-leases.ts'
-import type { Fair } from './cases-locks.ts'
-import type { Fault, Plan } from './faulty.ts'
-import { clock, IO, KEY, turn, until, visitor, wait } from './scene.ts'
-import type { Scene } from './scene.ts'
-import type { Group } from './suite.ts'
+import { LeaseLostError, StoreUnavailableError, WaitTimeoutError } from '../../base/errors.ts'
+import type { Lease, Locks } from '../../core/types.ts'
+import { aborted } from './leases.ts'
+import type { Fair } from './locks.ts'
+import type { Fault, Plan } from '../faulty.ts'
+import { clock, IO, KEY, turn, until, visitor, wait } from '../scene.ts'
+import type { Scene } from '../scene.ts'
+import type { Group } from '../suite.ts'
 
 const HANG: Fault = { kind: 'hang' }
 

@@ -1,12 +1,12 @@
 /** Locks of several processes over the store: who is inside, in what order, and what waiting in vain leaves behind. */
 import assert from 'node:assert/strict'
-import type { LockView } from '../store/contract.ts'
-import { ClosedError, InvalidKeyError, UnsupportedError, WaitTimeoutError } from '../base/errors.ts'
-import type { Locks } from '../core/types.ts'
-import { ODD_KEYS } from './cases-views.ts'
-import { assertGrow, clock, KEY, turn, until, wait } from './scene.ts'
-import type { Scene } from './scene.ts'
-import type { Group } from './suite.ts'
+import type { LockView } from '../../store/contract.ts'
+import { ClosedError, InvalidKeyError, UnsupportedError, WaitTimeoutError } from '../../base/errors.ts'
+import type { Locks } from '../../core/types.ts'
+import { ODD_KEYS } from './views.ts'
+import { assertGrow, clock, KEY, turn, until, wait } from '../scene.ts'
+import type { Scene } from '../scene.ts'
+import type { Group } from '../suite.ts'
 
 export type Fair = 'strict' | 'cohort'
 

@@ -1,8 +1,8 @@
 /** What people see: inspect and list, keys of every kind, and storages that do not meet. */
 import assert from 'node:assert/strict'
-import type { LockView, Store } from '../store/contract.ts'
-import { gone, held, holds, IO, KEY, visitor, waits } from './scene.ts'
-import type { Register } from './suite.ts'
+import type { LockView, Store } from '../../store/contract.ts'
+import { gone, held, holds, IO, KEY, visitor, waits } from '../scene.ts'
+import type { Register } from '../suite.ts'
 
 const longest = (start: string, fill: string): string =>
   start + fill.repeat((1_024 - Buffer.byteLength(start)) / Buffer.byteLength(fill))

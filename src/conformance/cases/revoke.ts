@@ -1,8 +1,8 @@
 /** Revoke: an operator ends a lease by forbidding its renewal; only `now` takes what is held. */
 import assert from 'node:assert/strict'
-import { clock, comesToHold, forbidden, held, holds, IO, KEY, lost, refused, until, visitor, waits } from './scene.ts'
-import { listen, namesExactly } from './cases-push.ts'
-import type { Register } from './suite.ts'
+import { clock, comesToHold, forbidden, held, holds, IO, KEY, lost, refused, until, visitor, waits } from '../scene.ts'
+import { listen, namesExactly } from './push.ts'
+import type { Register } from '../suite.ts'
 
 const REASON = 'moved to the new cluster ✂'
 

@@ -1,9 +1,23 @@
 /** Time: what a ticket lives, what prolongs it, and that the dead stay dead. */
 import assert from 'node:assert/strict'
-import { clock, comesToHold, gone, held, holds, IO, isGone, KEY, lost, refused, visitor, wait, waits } from './scene.ts'
-import type { Scene } from './scene.ts'
-import type { Store } from '../store/contract.ts'
-import type { Register } from './suite.ts'
+import {
+  clock,
+  comesToHold,
+  gone,
+  held,
+  holds,
+  IO,
+  isGone,
+  KEY,
+  lost,
+  refused,
+  visitor,
+  wait,
+  waits,
+} from '../scene.ts'
+import type { Scene } from '../scene.ts'
+import type { Store } from '../../store/contract.ts'
+import type { Register } from '../suite.ts'
 
 export function expiryCases(test: Register): void {
   test('a lease that nobody renews is free for the next, but not before its ttl is over', [], async scene => {

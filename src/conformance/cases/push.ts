@@ -1,9 +1,9 @@
 /** Pushes: they name those who hold, nobody else, and cost nobody anything when they are lost. */
 import assert from 'node:assert/strict'
-import type { Store } from '../store/contract.ts'
-import { gone, holds, IO, KEY, refused, until, visitor, wait, waits } from './scene.ts'
-import type { Scene } from './scene.ts'
-import type { Register } from './suite.ts'
+import type { Store } from '../../store/contract.ts'
+import { gone, holds, IO, KEY, refused, until, visitor, wait, waits } from '../scene.ts'
+import type { Scene } from '../scene.ts'
+import type { Register } from '../suite.ts'
 
 interface News {
   /** Every token named so far, in order. */
