@@ -1,32 +1,27 @@
 /**
  * From an address to locks. The driver, and the client package behind it, is loaded only when its scheme is asked for.
  */
-import { withoutPassword } from './base/address.ts'
+import { namespaceOf, withoutPassword } from './base/address.ts'
 import { ConfigurationError } from './base/errors.ts'
 import type { Locks, LocksOptions } from './core/types.ts'
+import { memory } from './drivers/memory/opening.ts'
+import { redis } from './drivers/redis/opening.ts'
+import { redlock } from './drivers/redlock/opening.ts'
+import type { Opening } from './drivers/shared/opening.ts'
+import { sqlite } from './drivers/sqlite/opening.ts'
 import { createLocks } from './locks/locks.ts'
 import type { Store } from './store/contract.ts'
 
 export interface OpenOptions extends LocksOptions {
-  /** Put before every key, so that two applications on one store do not meet. */
+  /**
+   * Put before every key, so that two applications on one store do not meet. Default: `?namespace=NAME` of the address,
+   * else HOLDFAST_NAMESPACE.
+   */
   readonly namespace?: string
 }
 
-type Factory = (address: string, options: { readonly namespace?: string }) => Promise<Store>
-
-const redis: Factory = async (address, options) => (await import('./drivers/redis.ts')).redisStore(address, options)
-
-const DRIVERS: Readonly<Record<string, Factory>> = {
-  memory: async (_address, options) => (await import('./drivers/memory.ts')).memoryStore(options),
-  sqlite: async (address, options) => (await import('./drivers/sqlite.ts')).sqliteStore(address, options),
-  redis,
-  rediss: redis,
-  valkey: redis,
-  valkeys: redis,
-  'redis+sentinel': redis,
-  'redis+cluster': redis,
-  redlock: async (address, options) => (await import('./drivers/redlock.ts')).redlockStore(address, options),
-}
+/** Who opens what. A driver says its schemes; none is loaded before one of them is asked for. */
+const OPENINGS: readonly Opening[] = [memory, sqlite, redis, redlock]
 
 /** Any key will do: it is only asked whether somebody holds it, to learn whether the store answers. */
 const PROBE = 'holdfast'
@@ -37,8 +32,8 @@ const PROBE = 'holdfast'
  * neither it refuses, since one file per machine excludes nobody elsewhere; `sqlite:` asks for the embedded file by
  * name.
  *
- * Addresses: memory: sqlite:PATH redis:// rediss:// valkey:// redis+sentinel:// redis+cluster://
- * redlock://h1:p1,h2:p2,h3:p3
+ * Addresses: memory: sqlite:PATH redis:// rediss:// valkey:// valkeys://, each of the four with +sentinel or +cluster,
+ * redlock://h1:p1,h2:p2,h3:p3. Any of them may end in `?namespace=NAME`.
  *
  * Nothing idle that holdfast opened keeps the process alive; a pending acquire and a held lease do.
  * @throws ConfigurationError  unknown scheme; client package missing (says what to install); a wrong option
@@ -81,14 +76,16 @@ function addressOf(target: string | URL | undefined): string {
   return 'sqlite:'
 }
 
-async function storeAt(address: string, namespace: string | undefined): Promise<Store> {
-  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(address)?.[1]?.toLowerCase()
-  const factory = scheme === undefined || !Object.hasOwn(DRIVERS, scheme) ? undefined : DRIVERS[scheme]
-  if (factory === undefined) {
-    const known = Object.keys(DRIVERS).join(': ')
+async function storeAt(given: string, option: string | undefined): Promise<Store> {
+  const { address, namespace } = namespaceOf(given)
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(address)?.[1]?.toLowerCase() ?? ''
+  const opening = OPENINGS.find(({ schemes }) => schemes.includes(scheme))
+  if (opening === undefined) {
+    const known = OPENINGS.flatMap(({ schemes }) => schemes).join(': ')
     throw new ConfigurationError(
       `"${withoutPassword(address)}" is not an address of a store: it must begin with one of ${known}:`,
     )
   }
-  return factory(address, namespace === undefined ? {} : { namespace })
+  // Who says it nearest to the call is meant: the option, then the address, then the environment.
+  return opening.open(address, { namespace: option ?? namespace ?? process.env['HOLDFAST_NAMESPACE'] ?? '' })
 }

@@ -1,6 +1,8 @@
-/** Addresses of stores, as people may see them. */
+/** Addresses of stores: what holds for all of them, and how people may see them. */
+import { ConfigurationError } from './errors.ts'
 
 const SECRET_PARAMETER = /([?&][^=&#]*(?:pass|pwd|secret|token)[^=&#]*=)[^&#]*/gi
+const NAMESPACE = 'namespace='
 const UNESCAPED_PASSWORD = /^[^:@]*:(?!\d*$)[^@]*$/
 
 /**
@@ -21,4 +23,28 @@ export function withoutPassword(address: string): string {
 function withoutUserPassword(host: string): string {
   const at = host.lastIndexOf('@')
   return at < 0 ? host : `${host.slice(0, at).replace(/:.*$/s, '')}@${host.slice(at + 1)}`
+}
+
+/**
+ * The address without its `?namespace=NAME`, and the name; undefined: it has none. Other parameters stay.
+ * @throws ConfigurationError  two of them, or a "%" that is no escape
+ */
+export function namespaceOf(address: string): { readonly address: string; readonly namespace: string | undefined } {
+  const [, before, query] = /^(.*)\?([^?]*)$/s.exec(address) ?? []
+  const parameters = query?.split('&') ?? []
+  const [own, another] = parameters.filter(parameter => parameter.startsWith(NAMESPACE))
+  if (before === undefined || own === undefined) return { address, namespace: undefined }
+  const shown = withoutPassword(address)
+  if (another !== undefined) throw new ConfigurationError(`"${shown}" names two namespaces. Leave one of them out.`)
+  const rest = parameters.filter(parameter => parameter !== own).join('&')
+  try {
+    return {
+      address: rest === '' ? before : `${before}?${rest}`,
+      namespace: decodeURIComponent(own.slice(NAMESPACE.length)),
+    }
+  } catch (cause) {
+    throw new ConfigurationError(`The namespace of "${shown}" has a "%" that is no escape: write %25 for it.`, {
+      cause,
+    })
+  }
 }

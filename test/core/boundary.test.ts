@@ -1,7 +1,19 @@
 import { describe, expect, test } from 'vitest'
-import { createLocks, ConfigurationError, duration, InvalidKeyError, open, UnsupportedError } from '../../src/index.ts'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  createLocks,
+  ConfigurationError,
+  duration,
+  InvalidKeyError,
+  open,
+  StoreUnavailableError,
+  UnsupportedError,
+} from '../../src/index.ts'
+import type { OpenOptions } from '../../src/index.ts'
 import { humanMs, milliseconds } from '../../src/base/duration.ts'
-import { withoutPassword } from '../../src/base/address.ts'
+import { namespaceOf, withoutPassword } from '../../src/base/address.ts'
 import { normalKey } from '../../src/base/key.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
 
@@ -146,6 +158,52 @@ describe('an address', () => {
     expect(withoutPassword('redis://me:secret@h:1')).toBe('redis://me@h:1')
     expect(withoutPassword('redis://:secret@h:1')).toBe('redis://@h:1')
     expect(withoutPassword('sqlite:/a:b@c')).toBe('sqlite:/a:b@c')
+  })
+
+  test.each(['rediss+sentinel://127.0.0.1:1/main', 'rediss+cluster://127.0.0.1:1', 'valkeys+cluster://127.0.0.1:1'])(
+    '%s is known, as the driver says',
+    async address => {
+      await expect(open(address)).rejects.toThrow(StoreUnavailableError)
+    },
+  )
+
+  test('may carry a namespace; the option is stronger, the environment weaker', async () => {
+    const address = `sqlite:${join(mkdtempSync(join(tmpdir(), 'holdfast-')), 'locks.db')}`
+    const before = process.env['HOLDFAST_NAMESPACE']
+    process.env['HOLDFAST_NAMESPACE'] = 'c'
+    const seenBy = async (target: string, options: OpenOptions): Promise<string[]> => {
+      const locks = await open(target, options)
+      const held = new Set<string>()
+      for await (const { key } of locks.list()) held.add(key)
+      await locks.close()
+      return [...held]
+    }
+    try {
+      for (const [target, options, key] of [
+        [address, { namespace: 'a/ä' }, 'option'],
+        [`${address}?namespace=b`, {}, 'address'],
+        [address, {}, 'environment'],
+        [`${address}?namespace=`, {}, 'none'],
+      ] satisfies [string, OpenOptions, string][]) {
+        const locks = await open(target, options)
+        await locks.once(key, { minHold: '1m' }, () => 1)
+        await locks.close()
+      }
+      expect(await seenBy(`${address}?namespace=a%2F%C3%A4`, {})).toEqual(['option'])
+      expect(await seenBy(`${address}?namespace=c`, { namespace: 'b' })).toEqual(['address'])
+      expect(await seenBy(`${address}?namespace=c`, {})).toEqual(['environment'])
+      expect(await seenBy(address, { namespace: '' })).toEqual(['none'])
+      await expect(open(`${address}?namespace=a&namespace=b`)).rejects.toThrow('two namespaces')
+      await expect(open(`${address}?namespace=%`)).rejects.toThrow('%25')
+    } finally {
+      if (before === undefined) delete process.env['HOLDFAST_NAMESPACE']
+      else process.env['HOLDFAST_NAMESPACE'] = before
+    }
+  })
+
+  test('keeps its other parameters, and a question mark of its own', () => {
+    expect(namespaceOf('sqlite:what?.db')).toEqual({ address: 'sqlite:what?.db', namespace: undefined })
+    expect(namespaceOf('x://h?a=1&namespace=n&b=2')).toEqual({ address: 'x://h?a=1&b=2', namespace: 'n' })
   })
 
   test('opens the store that it names', async () => {
