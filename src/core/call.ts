@@ -10,32 +10,6 @@ import type { Clock } from '../base/clock.ts'
 import { ConfigurationError, StoreUnavailableError, UnsupportedError } from '../base/errors.ts'
 import type { HoldfastError } from '../base/errors.ts'
 
-/**
- * Settles as `promise` does, or with what `late` gives (or throws) once `ms` have passed. A late rejection goes
- * nowhere.
- */
-export function within<T>(clock: Clock, ms: number, promise: Promise<T>, late: () => T): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const timer = clock.after(ms, () => {
-      try {
-        resolve(late())
-      } catch (error) {
-        reject(error)
-      }
-    })
-    promise.then(
-      value => {
-        timer.cancel()
-        resolve(value)
-      },
-      (error: unknown) => {
-        timer.cancel()
-        reject(error)
-      },
-    )
-  })
-}
-
 export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   /** final: trying again cannot help. overdue: the call is still under way. */

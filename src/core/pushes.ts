@@ -7,7 +7,7 @@
 import type { Store } from '../store/contract.ts'
 import type { Clock } from '../base/clock.ts'
 import { sleep } from '../base/clock.ts'
-import { within } from './call.ts'
+import { within } from '../base/deadline.ts'
 import { StoreUnavailableError } from '../base/errors.ts'
 
 export interface PushTarget {
@@ -95,7 +95,7 @@ export function createPushes(
       )
     }
     try {
-      subscription = await within(clock, options.storeTimeoutMs, store.listen(listener), late)
+      subscription = await within(store.listen(listener), { clock, timeoutMs: options.storeTimeoutMs, late })
       if (closed) await subscription[Symbol.asyncDispose]()
       return true
     } catch (cause) {

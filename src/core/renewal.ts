@@ -9,7 +9,7 @@
  * There is one renewal at a time for a ticket. Nothing here throws from a timer.
  */
 import type { Renewal, Store } from '../store/contract.ts'
-import { within } from './call.ts'
+import { within } from '../base/deadline.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import { StoreUnavailableError } from '../base/errors.ts'
 import { createHeap } from '../base/heap.ts'
@@ -221,7 +221,7 @@ export function createRenewer(
     async renew(ticket, ttlMs) {
       const watch = watches.get(ticket)
       const attempt = watch?.inFlight?.then(() => undefined) ?? (watch && send([watch], () => ttlMs))
-      if (attempt) await within(clock, options.storeTimeoutMs, attempt, () => undefined)
+      if (attempt) await within(attempt, { clock, timeoutMs: options.storeTimeoutMs, late: () => undefined })
       if (ticket.state === 'suspect')
         throw new StoreUnavailableError(`${store.traits.name} did not confirm the renewal of "${ticket.key}".`, {
           key: ticket.key,

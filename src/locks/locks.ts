@@ -1,6 +1,7 @@
 /** The locks of one store: puts the parts of the core together and gives them the public shape. */
 import { createBackground } from '../core/background.ts'
-import { call, within } from '../core/call.ts'
+import { call } from '../core/call.ts'
+import { within } from '../base/deadline.ts'
 import { holdingKeys } from '../core/chain.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
@@ -184,7 +185,7 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
   }
 
   async function atMost(ms: number, work: Promise<void>): Promise<void> {
-    await within(clock, ms, work, () => undefined)
+    await within(work, { clock, timeoutMs: ms, late: () => undefined })
   }
 
   async function close(drainMs: number): Promise<void> {
