@@ -27,7 +27,7 @@ export type {
   Ran,
   Task,
   TryOptions,
-} from './core/types.ts'
+} from './locks/types.ts'
 export { createLocks } from './locks/locks.ts'
 export { open } from './open.ts'
 export type { OpenOptions } from './open.ts'

@@ -3,11 +3,10 @@
  */
 import { namespaceOf, withoutPassword } from './base/address.ts'
 import { ConfigurationError } from './base/errors.ts'
-import type { Locks, LocksOptions } from './core/types.ts'
+import type { Locks, LocksOptions } from './locks/types.ts'
 import { memory } from './drivers/memory/opening.ts'
 import { redis } from './drivers/redis/opening.ts'
 import { redlock } from './drivers/redlock/opening.ts'
-import type { Opening } from './drivers/shared/opening.ts'
 import { sqlite } from './drivers/sqlite/opening.ts'
 import { createLocks } from './locks/locks.ts'
 import type { Store } from './store/contract.ts'
@@ -21,7 +20,7 @@ export interface OpenOptions extends LocksOptions {
 }
 
 /** Who opens what. A driver says its schemes; none is loaded before one of them is asked for. */
-const OPENINGS: readonly Opening[] = [memory, sqlite, redis, redlock]
+const OPENINGS = [memory, sqlite, redis, redlock]
 
 /** Any key will do: it is only asked whether somebody holds it, to learn whether the store answers. */
 const PROBE = 'holdfast'

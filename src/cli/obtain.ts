@@ -1,7 +1,7 @@
 /** Gets the lock for `holdfast run`, and says whom it waits for. */
 import { humanMs, milliseconds } from '../base/duration.ts'
 import { LeaseLostError, WaitTimeoutError } from '../base/errors.ts'
-import type { Lease, Locks } from '../core/types.ts'
+import type { Lease, Locks } from '../locks/types.ts'
 import { brief } from './exit.ts'
 import type { Reporter } from './report.ts'
 import { wantedOf } from './run-options.ts'

@@ -2,8 +2,8 @@
 import { humanMs, milliseconds } from '../base/duration.ts'
 import type { Duration } from '../base/duration.ts'
 import { ConfigurationError } from '../base/errors.ts'
-import { DEFAULT_TTL_MS } from '../core/settings.ts'
-import type { AcquireOptions } from '../core/types.ts'
+import { DEFAULT_TTL_MS } from '../locks/settings.ts'
+import type { AcquireOptions } from '../locks/types.ts'
 import { defaultGraceMs } from './stopping.ts'
 import type { StoreOptions } from './store.ts'
 

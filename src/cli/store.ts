@@ -3,7 +3,7 @@ import { withoutPassword } from '../base/address.ts'
 import { sleep, systemClock } from '../base/clock.ts'
 import { ConfigurationError } from '../base/errors.ts'
 import { open } from '../open.ts'
-import type { Locks, LocksOptions } from '../core/types.ts'
+import type { Locks, LocksOptions } from '../locks/types.ts'
 
 const LONGEST_FAREWELL_MS = 1_000
 

@@ -2,7 +2,7 @@
 import { sleep } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
 import { ConfigurationError, LeaseLostError } from '../base/errors.ts'
-import type { AcquireOptions, Election, Leader, Lease, Locks } from '../core/types.ts'
+import type { AcquireOptions, Election, Leader, Lease, Locks } from './types.ts'
 
 /**
  * How often an observer looks. A change of leader takes a ttl when the old one died, so this is not what it waits for.

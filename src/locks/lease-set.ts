@@ -2,7 +2,7 @@
 import type { Duration } from '../base/duration.ts'
 import { LeaseLostError } from '../base/errors.ts'
 import type { ReleaseResult } from '../core/lease.ts'
-import type { Lease, LeaseSet } from '../core/types.ts'
+import type { Lease, LeaseSet } from './types.ts'
 
 /** `leases` in canonical order. It is held while all of them are. */
 export function createLeaseSet(leases: readonly Lease[], mode: LeaseSet['mode']): LeaseSet {

@@ -16,7 +16,7 @@ import { createNewest } from '../core/newest.ts'
 import { createPushes } from '../core/pushes.ts'
 import { createRenewer } from '../core/renewal.ts'
 import { createRisk } from '../core/risk.ts'
-import { requestOf, settingsOf } from '../core/settings.ts'
+import { requestOf, settingsOf } from './settings.ts'
 import { createStallDetector } from '../core/stall.ts'
 import type {
   AcquireOptions,
@@ -29,7 +29,7 @@ import type {
   Ran,
   Task,
   TryOptions,
-} from '../core/types.ts'
+} from './types.ts'
 import { createElection } from './election.ts'
 import { createLeaseSet, lossOf } from './lease-set.ts'
 import type { Store } from '../store/contract.ts'

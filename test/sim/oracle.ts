@@ -10,7 +10,7 @@
  * - tokens grow in the order of the grants; minHold is kept; a pass inside a process is within its bounds;
  * - while nothing is wrong with the network, who is let in starts at once.
  */
-import type { Lease, LeaseSet, LockEvent, Locks } from '../../src/core/types.ts'
+import type { Lease, LeaseSet, LockEvent, Locks } from '../../src/locks/types.ts'
 import { short } from './network.ts'
 import type { Seen } from './network.ts'
 import type { Process, World } from './world.ts'

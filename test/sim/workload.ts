@@ -4,7 +4,7 @@
  *
  * Every call has an instant by which it must have settled, counted in the time in which its process ran.
  */
-import type { AcquireOptions, Lease, LeaseSet, LockOptions, Locks } from '../../src/core/types.ts'
+import type { AcquireOptions, Lease, LeaseSet, LockOptions, Locks } from '../../src/locks/types.ts'
 import type { Oracle, Terms } from './oracle.ts'
 import type { Key, Plan } from './plan.ts'
 import type { Process, World } from './world.ts'

@@ -1,7 +1,7 @@
 /** What a lease promises to the task that holds it: until when, and what it learns when that is over. */
 import assert from 'node:assert/strict'
 import { LeaseLostError } from '../../base/errors.ts'
-import type { Lease } from '../../core/types.ts'
+import type { Lease } from '../../locks/types.ts'
 import type { Fair } from './locks.ts'
 import { clock, KEY, until, wait } from '../scene.ts'
 import type { Scene } from '../scene.ts'

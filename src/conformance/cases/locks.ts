@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { LockView } from '../../store/contract.ts'
 import { ClosedError, InvalidKeyError, UnsupportedError, WaitTimeoutError } from '../../base/errors.ts'
-import type { Locks } from '../../core/types.ts'
+import type { Locks } from '../../locks/types.ts'
 import { ODD_KEYS } from './views.ts'
 import { assertGrow, clock, KEY, turn, until, wait } from '../scene.ts'
 import type { Scene } from '../scene.ts'

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { LeaseLostError, StoreUnavailableError, WaitTimeoutError } from '../../base/errors.ts'
-import type { Lease, Locks } from '../../core/types.ts'
+import type { Lease, Locks } from '../../locks/types.ts'
 import { aborted } from './leases.ts'
 import type { Fair } from './locks.ts'
 import type { Fault, Plan } from '../faulty.ts'

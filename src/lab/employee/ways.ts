@@ -4,7 +4,7 @@
  * between.
  */
 import { sleep, systemClock } from '../../base/clock.ts'
-import type { Locks } from '../../core/types.ts'
+import type { Locks } from '../../locks/types.ts'
 import { hostNow } from '../host-time.ts'
 import type { EmployeeData } from './data.ts'
 

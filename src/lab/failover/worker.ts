@@ -3,7 +3,7 @@
  * lease in between.
  */
 import { StaleTokenError, StoreUnavailableError } from '../../base/errors.ts'
-import type { Lease, Locks } from '../../core/types.ts'
+import type { Lease, Locks } from '../../locks/types.ts'
 import { flag, oneOf, text } from '../../base/decode.ts'
 import type { Fields } from '../../base/decode.ts'
 import { open } from '../../open.ts'

@@ -1,5 +1,5 @@
 /** Locks on the shared server: do they work as the confined user, and what do they suffer from the others? */
-import type { Lease, Locks } from '../../core/types.ts'
+import type { Lease, Locks } from '../../locks/types.ts'
 import { open } from '../../open.ts'
 import { openRaw } from '../redis/raw.ts'
 import { refusalIn } from './checks.ts'

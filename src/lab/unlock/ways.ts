@@ -3,7 +3,7 @@
  * lock alike: SET key value NX PX ttl, with a value of one's own. Only the release differs.
  */
 import { sleep, systemClock } from '../../base/clock.ts'
-import type { Lease, Locks } from '../../core/types.ts'
+import type { Lease, Locks } from '../../locks/types.ts'
 import { recordOf } from '../redis/raw.ts'
 import type { Raw } from '../redis/raw.ts'
 

@@ -1,7 +1,7 @@
 /** Options, checked at the boundary: what is wrong is refused here with a message that says what to write instead. */
 import { hostname } from 'node:os'
 import type { StoreTraits } from '../store/contract.ts'
-import type { Wanted } from './attempt.ts'
+import type { Wanted } from '../core/attempt.ts'
 import { milliseconds } from '../base/duration.ts'
 import { ConfigurationError, UnsupportedError } from '../base/errors.ts'
 import { normalKey } from '../base/key.ts'
