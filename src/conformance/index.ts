@@ -44,8 +44,8 @@ const GROUPS: Readonly<Record<string, Group>> = {
  *
  *     describeStore('mine', async storage => mineStore(client, { namespace: storage }), { describe, test, beforeAll, afterAll })
  *
- * Cases share nothing and mostly wait, so they may run at once (vitest: `describe.concurrent` for describe), unless a
- * `restart` hook takes the server away from all of them.
+ * Cases share nothing and mostly wait, so several run side by side, whatever the runner; one that restarts or wipes the
+ * store runs alone. The storage of a case is its own, so `make` may be called while other cases run.
  */
 export function describeStore(name: string, make: MakeStore, runner: Runner, hooks: Hooks = {}): void {
   registerGroups(name, GROUPS, make, runner, hooks)

@@ -28,6 +28,10 @@ export interface Hooks {
   wipe?(storage: string): Promise<void>
   /** How long to look for what must come, before the case fails. Default: 10 s, more with a longer least ttl. */
   readonly patienceMs?: number
+  /** How long the first call of a new store may take, since it connects. Default 0. */
+  readonly coldMs?: number
+  /** How many cases run at once. Default: 8, more with a longer least ttl, since they wait so much longer. */
+  readonly atOnce?: number
 }
 
 /** All calls of the cases carry this deadline. */
@@ -48,19 +52,23 @@ export interface Times {
   readonly patienceMs: number
   /** The case is given up after this. */
   readonly guardMs: number
+  /** How many cases run side by side. */
+  readonly atOnce: number
 }
 
 export function timesFor(traits: StoreTraits, hooks: Hooks = {}): Times {
   const least = traits.minTtlMs
+  const { coldMs = 0 } = hooks
   const shortMs = Math.max(120, least)
   return {
     tinyMs: Math.max(20, least),
     shortMs,
     steadyMs: Math.max(300, least),
     longMs: Math.max(60_000, 20 * least),
-    callMs: 50,
-    patienceMs: hooks.patienceMs ?? 10_000 + 4 * shortMs,
-    guardMs: 30_000 + 20 * shortMs,
+    callMs: 50 + coldMs,
+    patienceMs: hooks.patienceMs ?? 10_000 + 4 * shortMs + 2 * coldMs,
+    guardMs: 30_000 + 20 * shortMs + 20 * coldMs,
+    atOnce: shortMs > 500 ? 32 : 8,
   }
 }
 

@@ -10,8 +10,10 @@ import { randomUUID } from 'node:crypto'
 import { UnsupportedError } from '../base/errors.ts'
 import { sleep, systemClock } from '../base/clock.ts'
 import type { Store } from '../store/contract.ts'
-import { openScene } from './scene.ts'
+import { openScene, timesFor } from './scene.ts'
 import type { Hooks, MakeStore, Scene } from './scene.ts'
+import { sideBySide } from './side-by-side.ts'
+import type { Work } from './side-by-side.ts'
 
 /**
  * What the suite needs of a test runner: vitest has it, and `node:test` with `before` and `after` as beforeAll and
@@ -48,6 +50,9 @@ export type Group = (test: Register) => void
 /** Longer than any case takes on any store: the suite's own guard is shorter and says more. */
 const RUNNER_TIMEOUT_MS = 600_000
 
+/** Why the case did not run; null: it ran. */
+type Outcome = string | null
+
 /** Registers the groups of cases for one store. */
 export function registerGroups(
   name: string,
@@ -56,48 +61,53 @@ export function registerGroups(
   runner: Runner,
   hooks: Hooks,
 ): void {
+  const works: Work<Outcome>[] = []
+  const { outcome, idle } = sideBySide(works, () => atOnce)
   const skipped: string[] = []
   let ran = 0
+  let atOnce = hooks.atOnce ?? 1
 
-  async function runCase(
-    title: string,
-    needs: readonly Need[],
-    body: (scene: Scene) => Promise<void>,
-    context: unknown,
-  ): Promise<void> {
+  async function runCase(needs: readonly Need[], body: (scene: Scene) => Promise<void>): Promise<Outcome> {
     const storage = `conformance-${randomUUID()}`
     const store = await make(storage)
+    const times = timesFor(store.traits, hooks)
+    atOnce = hooks.atOnce ?? times.atOnce
     const reason = needs.map(need => missing(need, store, hooks)).find(found => found !== null) ?? null
     if (reason !== null) {
       await store.close()
-      return skip(title, reason, context)
+      return reason
     }
     const scene = openScene(store, storage, make, hooks)
     try {
-      await guarded(body(scene), scene.times.guardMs)
-      ran += 1
+      await guarded(body(scene), times.guardMs)
+      return null
     } catch (error) {
       if (!(error instanceof UnsupportedError) || !(needs.includes('list') || needs.includes('revoke'))) throw error
-      skip(title, error.message, context)
+      return error.message
     } finally {
       await scene.closeAll()
     }
   }
 
-  function skip(title: string, reason: string, context: unknown): void {
-    skipped.push(`${title} [not applicable: ${reason}]`)
+  function register(title: string): Register {
+    return (sentence, needs, body) => {
+      const alone = needs.includes('restart') || needs.includes('wipe')
+      const work = { alone, start: () => runCase(needs, body) }
+      works.push(work)
+      runner.test(sentence, async context => tell(title, sentence, await outcome(work), context), RUNNER_TIMEOUT_MS)
+    }
+  }
+
+  function tell(title: string, sentence: string, reason: Outcome, context: unknown): void {
+    if (reason === null) return void (ran += 1)
+    skipped.push(`${title}: ${sentence} [not applicable: ${reason}]`)
     if (canSkip(context)) context.skip(`not applicable: ${reason}`)
   }
 
   runner.describe(`${name} keeps the contract of a store`, () => {
-    for (const [title, group] of Object.entries(groups)) {
-      runner.describe(title, () =>
-        group((sentence, needs, body) =>
-          runner.test(sentence, context => runCase(`${title}: ${sentence}`, needs, body, context), RUNNER_TIMEOUT_MS),
-        ),
-      )
-    }
+    for (const [title, group] of Object.entries(groups)) runner.describe(title, () => group(register(title)))
     runner.afterAll(async () => {
+      await idle()
       if (skipped.length === 0) return
       process.stdout.write(
         [`${name}: ${ran} cases ran, ${skipped.length} did not:`, ...skipped.map(line => `  ${line}`), ''].join('\n'),

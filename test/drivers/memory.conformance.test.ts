@@ -3,7 +3,7 @@ import { describeStore } from '../../src/conformance/index.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
 
 describeStore('memory', async storage => memoryStore({ storage }), {
-  describe: describe.concurrent,
+  describe,
   test,
   beforeAll,
   afterAll,

@@ -28,37 +28,14 @@ const STORE_ALONE = {
   'what people see': viewCases,
 }
 
+/** A client's first call connects. */
+const COLD = { coldMs: 100 }
 const runner = { describe, test, beforeAll, afterAll }
-/**
- * The cases share nothing and mostly wait, so they run two at once; more of them, each with connections of its own to
- * make, would hold up the event loop for longer than the cases allow a call to take.
- */
-const AT_ONCE = 2
-const pairwise = {
-  ...runner,
-  describe: describe.concurrent,
-  test: (name: string, body: (context?: unknown) => Promise<void>, timeoutMs?: number) =>
-    test(name, context => inTurn(() => body(context)), timeoutMs),
-}
-
-let running = 0
-const queue: (() => void)[] = []
-async function inTurn(work: () => Promise<void>): Promise<void> {
-  if (running >= AT_ONCE) await new Promise<void>(resolve => queue.push(resolve))
-  running += 1
-  try {
-    await work()
-  } finally {
-    running -= 1
-    queue.shift()?.()
-  }
-}
-
 for (const way of WAYS) {
   describeWithStore(way.store, way.name, url => {
     const make = (storage: string): ReturnType<typeof way.open> => way.open(url, storage)
-    if (way.whole) describeStore(`redis by ${way.name}`, make, pairwise)
-    else registerGroups(`redis by ${way.name}`, STORE_ALONE, make, pairwise, {})
+    if (way.whole) describeStore(`redis by ${way.name}`, make, runner, COLD)
+    else registerGroups(`redis by ${way.name}`, STORE_ALONE, make, runner, COLD)
   })
 }
 

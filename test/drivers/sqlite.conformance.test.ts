@@ -13,7 +13,7 @@ const file = join(directory, 'locks.db')
 describeStore(
   'sqlite',
   async storage => sqliteStore(file, { namespace: storage }),
-  { describe: describe.concurrent, test, beforeAll, afterAll },
+  { describe, test, beforeAll, afterAll },
   {
     // A file has no server: it is closed and opened again, which the cases do themselves.
     async restart() {},

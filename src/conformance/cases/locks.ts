@@ -139,7 +139,7 @@ export function lockCases(fair: Fair): Group {
       await nobodyWaits(scene, here)
       await lease.release()
       await wait(scene.times.tinyMs)
-      assert.equal(await here.inspect(KEY), null)
+      await until(scene, 'the lock is free', async () => (await here.inspect(KEY)) === null)
     })
 
     test('waits that are aborted while they are being asked for leave nothing behind either', [], async scene => {

@@ -184,10 +184,11 @@ export function outageCases(fair: Fair): Group {
 
     test('a request that is carried out after its caller gave up holds the lock for nobody', [], async scene => {
       const { shortMs, callMs } = scene.times
+      const lateMs = shortMs + callMs
       const locks = await scene.locks({
         fair,
         storeTimeout: callMs,
-        faults: verb => (verb === 'enter' ? { kind: 'delay-request', delayMs: shortMs } : null),
+        faults: verb => (verb === 'enter' ? { kind: 'delay-request', delayMs: lateMs } : null),
       })
       const store = await scene.store()
       await assert.rejects(locks.tryAcquire(KEY), StoreUnavailableError)
@@ -195,9 +196,9 @@ export function outageCases(fair: Fair): Group {
         locks.acquire(KEY, { wait: shortMs / 2 }),
         error => error instanceof StoreUnavailableError || error instanceof WaitTimeoutError,
       )
-      await wait(3 * shortMs)
+      await wait(3 * lateMs)
       await until(scene, 'the lock is free', async () => (await store.inspect(KEY, IO)) === null)
-      await wait(2 * shortMs)
+      await wait(2 * lateMs)
       assert.equal(await store.inspect(KEY, IO), null)
     })
 
