@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
 import { CliError, EXIT } from './exit.ts'
-import { addLabLazily } from './lab.ts'
+import { addLabLazily } from './commands/lab.ts'
 import {
   countOption,
   durationOption,
@@ -15,10 +15,10 @@ import {
   tokenOption,
   withStoreOptions,
 } from './options.ts'
-import type { RunOptions } from './run-options.ts'
-import type { RevokeOptions, ShowOptions } from './show.ts'
-import type { TimelineOptions } from './timeline.ts'
-import type { WatchOptions } from './watch.ts'
+import type { RunOptions } from './run/run-options.ts'
+import type { RevokeOptions, ShowOptions } from './commands/show.ts'
+import type { TimelineOptions } from './commands/timeline.ts'
+import type { WatchOptions } from './commands/watch.ts'
 
 const RUN_HELP = `
 The command runs without a shell; for pipes and variables write
@@ -91,7 +91,7 @@ function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Comma
     .option('--meta <name=value>', 'shown by inspect; repeatable', metaOption)
     .addHelpText('after', RUN_HELP)
     .action(async (key: string, command: string[], options: RunOptions) => {
-      outcome.exit = await (await import('./run.ts')).run(key, command, options)
+      outcome.exit = await (await import('./run/run.ts')).run(key, command, options)
     })
   withStoreOptions(run)
 
@@ -100,7 +100,7 @@ function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Comma
     .description('list locks: who holds them, how many wait')
     .argument('[prefix]', 'only keys that begin so', '')
     .action(async (prefix: string, options: ShowOptions) => {
-      outcome.exit = await (await import('./show.ts')).list(prefix, options)
+      outcome.exit = await (await import('./commands/show.ts')).list(prefix, options)
     })
   withStoreOptions(ls)
 
@@ -109,7 +109,7 @@ function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Comma
     .description('show one lock; exit code 0: held, 1: free')
     .argument('<key>', 'name of the lock')
     .action(async (key: string, options: ShowOptions) => {
-      outcome.exit = await (await import('./show.ts')).inspect(key, options)
+      outcome.exit = await (await import('./commands/show.ts')).inspect(key, options)
     })
   withStoreOptions(inspect)
 
@@ -119,7 +119,7 @@ function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Comma
     .argument('[prefix]', 'only keys that begin so', '')
     .option('--interval <duration>', 'time between two looks (default: 500ms)', durationOption)
     .action(async (prefix: string, options: WatchOptions) => {
-      outcome.exit = await (await import('./watch.ts')).watch(prefix, options)
+      outcome.exit = await (await import('./commands/watch.ts')).watch(prefix, options)
     })
   withStoreOptions(watch)
 
@@ -132,7 +132,7 @@ function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Comma
     .addOption(new Option('--all', 'waiters too').conflicts('token'))
     .option('--now', 'free it at once, although its owner may still be at work: breaks exclusion')
     .action(async (key: string, options: RevokeOptions) => {
-      outcome.exit = await (await import('./show.ts')).revoke(key, options)
+      outcome.exit = await (await import('./commands/show.ts')).revoke(key, options)
     })
   withStoreOptions(revoke)
 
@@ -144,7 +144,7 @@ function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Comma
     .option('--last <n>', 'draw the newest n entries of each key', countOption, 40)
     .option('--json', 'the merged entries as JSON lines, for programs')
     .action(async (files: string[], options: TimelineOptions) => {
-      outcome.exit = (await import('./timeline.ts')).timeline(files, options)
+      outcome.exit = (await import('./commands/timeline.ts')).timeline(files, options)
     })
 
   return addLabLazily(program, argv)

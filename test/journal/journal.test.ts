@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { ConfigurationError, createLocks } from '../../src/index.ts'
-import { openJournal, readJournals } from '../../src/journal/journal.ts'
+import { readJournals } from '../../src/journal/read.ts'
+import { openJournal } from '../../src/journal/write.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-journal-'))

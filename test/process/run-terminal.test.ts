@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { createSite, fixture, isInForeground, isRunning, MAIN, numbersIn, until } from '../support/holdfast.ts'
-import { listProcesses } from '../../src/cli/processes.ts'
+import { listProcesses } from '../../src/cli/run/processes.ts'
 
 const site = createSite()
 const socket = `holdfast-${process.pid}`

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
 import { DatabaseSync } from '@photostructure/sqlite'
 import { open } from '../../src/index.ts'
-import { listProcesses } from '../../src/cli/processes.ts'
+import { listProcesses } from '../../src/cli/run/processes.ts'
 import { createSite, fixture, isRunning, numbersIn, until } from '../support/holdfast.ts'
 
 const site = createSite()

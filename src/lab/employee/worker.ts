@@ -1,6 +1,6 @@
 /** A worker of the employee experiment: at every tick one update, reported at once. */
 import { join } from 'node:path'
-import { openJournal } from '../../journal/journal.ts'
+import { openJournal } from '../../journal/write.ts'
 import type { Fields } from '../../base/decode.ts'
 import { flag, number, oneOf, text } from '../../base/decode.ts'
 import { open } from '../../open.ts'

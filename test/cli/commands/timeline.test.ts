@@ -1,9 +1,9 @@
 /** `holdfast timeline`: journals that real locks wrote, drawn by the real command. */
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { open } from '../../src/open.ts'
-import { createSite } from '../support/holdfast.ts'
-import type { Site } from '../support/holdfast.ts'
+import { open } from '../../../src/open.ts'
+import { createSite } from '../../support/holdfast.ts'
+import type { Site } from '../../support/holdfast.ts'
 
 let site: Site
 beforeEach(() => {

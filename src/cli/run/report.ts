@@ -1,5 +1,5 @@
 /** What `holdfast run` says besides the command's own output: short lines on stderr, or the same as JSON lines. */
-import { json } from '../base/text.ts'
+import { json } from '../../base/text.ts'
 
 export interface Reporter {
   /** `event` names it for programs; details go into the JSON line only. */

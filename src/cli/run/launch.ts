@@ -11,7 +11,7 @@ import type { ChildProcess } from 'node:child_process'
 import { accessSync, constants, statSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { delimiter, join } from 'node:path'
-import { CliError, EXIT } from './exit.ts'
+import { CliError, EXIT } from '../exit.ts'
 
 const WAIT_FOR_LEAVE = `echo $$ >&0 && read -r leave || exit ${EXIT.lost}; exec "$@" <&3 3<&-`
 

@@ -5,15 +5,15 @@
  * command has left running in its job: that is asked to end when the command has ended, and killed after the grace.
  */
 import type { ChildProcess } from 'node:child_process'
-import { sleep, systemClock } from '../base/clock.ts'
-import { humanMs } from '../base/duration.ts'
-import { LeaseLostError } from '../base/errors.ts'
-import type { Lease } from '../locks/types.ts'
+import { sleep, systemClock } from '../../base/clock.ts'
+import { humanMs } from '../../base/duration.ts'
+import { LeaseLostError } from '../../base/errors.ts'
+import type { Lease } from '../../locks/types.ts'
 import type { Guard } from './guard-link.ts'
 import { isAlive, signalJob, terminateJob } from './job.ts'
 import type { Job } from './job.ts'
 import { stopTimes } from './stopping.ts'
-import { plain } from '../base/text.ts'
+import { plain } from '../../base/text.ts'
 
 export interface Ended {
   readonly code: number | null

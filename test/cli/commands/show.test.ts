@@ -1,8 +1,8 @@
 /** ls, inspect, watch, revoke on a real store, and `run -n` against a held lock. */
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { open } from '../../src/index.ts'
-import type { Locks } from '../../src/index.ts'
-import { createSite, until } from '../support/holdfast.ts'
+import { open } from '../../../src/index.ts'
+import type { Locks } from '../../../src/index.ts'
+import { createSite, until } from '../../support/holdfast.ts'
 
 const site = createSite()
 afterAll(() => site.clear())

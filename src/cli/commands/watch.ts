@@ -4,14 +4,14 @@
  * It asks the store again and again, since not every store can tell of changes that do not concern oneself: what comes
  * and goes between two looks is not seen.
  */
-import { sleep, systemClock } from '../base/clock.ts'
-import { humanMs, milliseconds } from '../base/duration.ts'
-import type { Duration } from '../base/duration.ts'
-import type { LockView, TicketView } from '../store/contract.ts'
-import { EXIT, messageOf } from './exit.ts'
-import { withStore } from './store.ts'
-import type { StoreOptions } from './store.ts'
-import { json, plain } from '../base/text.ts'
+import { sleep, systemClock } from '../../base/clock.ts'
+import { humanMs, milliseconds } from '../../base/duration.ts'
+import type { Duration } from '../../base/duration.ts'
+import type { LockView, TicketView } from '../../store/contract.ts'
+import { EXIT, messageOf } from '../exit.ts'
+import { withStore } from '../store.ts'
+import type { StoreOptions } from '../store.ts'
+import { json, plain } from '../../base/text.ts'
 
 export interface WatchOptions extends StoreOptions {
   readonly json?: boolean

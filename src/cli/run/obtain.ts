@@ -1,12 +1,12 @@
 /** Gets the lock for `holdfast run`, and says whom it waits for. */
-import { humanMs, milliseconds } from '../base/duration.ts'
-import { LeaseLostError, WaitTimeoutError } from '../base/errors.ts'
-import type { Lease, Locks } from '../locks/types.ts'
-import { brief } from './exit.ts'
+import { humanMs, milliseconds } from '../../base/duration.ts'
+import { LeaseLostError, WaitTimeoutError } from '../../base/errors.ts'
+import type { Lease, Locks } from '../../locks/types.ts'
+import { brief } from '../exit.ts'
 import type { Reporter } from './report.ts'
 import { wantedOf } from './run-options.ts'
 import type { RunOptions } from './run-options.ts'
-import { heldBy } from '../base/text.ts'
+import { heldBy } from '../../base/text.ts'
 
 export interface Wish {
   readonly key: string

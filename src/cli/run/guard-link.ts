@@ -5,8 +5,8 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess, StdioOptions } from 'node:child_process'
 import { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { hostClock, sleep, systemClock } from '../base/clock.ts'
-import { brief, CliError, EXIT } from './exit.ts'
+import { hostClock, sleep, systemClock } from '../../base/clock.ts'
+import { brief, CliError, EXIT } from '../exit.ts'
 import { linesOf } from './lines.ts'
 
 export interface Guard {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { drawTimeline } from '../../src/lab/timeline.ts'
+import { drawTimeline } from '../../src/journal/draw.ts'
 
 test('lanes share one scale, and marks are told in order of time over all lanes', () => {
   const drawing = drawTimeline(

@@ -17,8 +17,8 @@
  * started once per run, and waits.
  */
 import { Socket } from 'node:net'
-import { hostClock, systemClock } from '../base/clock.ts'
-import type { Timer } from '../base/clock.ts'
+import { hostClock, systemClock } from '../../base/clock.ts'
+import type { Timer } from '../../base/clock.ts'
 import { isAlive, jobOf, signalJob, terminateJob } from './job.ts'
 import type { Job } from './job.ts'
 import { linesOf } from './lines.ts'

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { readJournals } from '../../src/journal/journal.ts'
-import { timelines } from '../../src/lab/lanes.ts'
+import { readJournals } from '../../src/journal/read.ts'
+import { timelines } from '../../src/journal/lanes.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-lanes-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

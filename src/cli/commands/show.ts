@@ -1,11 +1,11 @@
 /** `holdfast ls`, `inspect` and `revoke`: look at locks and end them. */
-import { humanMs } from '../base/duration.ts'
-import { normalKey } from '../base/key.ts'
-import type { LockView, TicketView } from '../store/contract.ts'
-import { EXIT } from './exit.ts'
-import { withStore } from './store.ts'
-import type { StoreOptions } from './store.ts'
-import { hasEmphasis, json, plain, table } from '../base/text.ts'
+import { humanMs } from '../../base/duration.ts'
+import { normalKey } from '../../base/key.ts'
+import type { LockView, TicketView } from '../../store/contract.ts'
+import { EXIT } from '../exit.ts'
+import { withStore } from '../store.ts'
+import type { StoreOptions } from '../store.ts'
+import { hasEmphasis, json, plain, table } from '../../base/text.ts'
 
 export interface ShowOptions extends StoreOptions {
   readonly json?: boolean

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 
 export async function addLabLazily(program: Command, argv: readonly string[]): Promise<Command> {
   if (argv.find(word => !word.startsWith('-')) === 'lab' || argv[0] === 'help') {
-    const { addLab } = await import('../lab/command.ts')
+    const { addLab } = await import('../../lab/command.ts')
     addLab(program)
   } else {
     program

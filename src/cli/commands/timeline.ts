@@ -1,11 +1,11 @@
 /** `holdfast timeline`: the journals of several processes as one, drawn: who held what when. */
-import { readJournals } from '../journal/journal.ts'
-import type { MergedJournal } from '../journal/journal.ts'
-import { timelines } from '../lab/lanes.ts'
-import type { KeyTimeline } from '../lab/lanes.ts'
-import { drawTimeline } from '../lab/timeline.ts'
-import { EXIT } from './exit.ts'
-import { plain } from '../base/text.ts'
+import { readJournals } from '../../journal/read.ts'
+import type { MergedJournal } from '../../journal/read.ts'
+import { timelines } from '../../journal/lanes.ts'
+import type { KeyTimeline } from '../../journal/lanes.ts'
+import { drawTimeline } from '../../journal/draw.ts'
+import { EXIT } from '../exit.ts'
+import { plain } from '../../base/text.ts'
 
 export interface TimelineOptions {
   readonly key?: string

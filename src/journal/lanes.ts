@@ -5,8 +5,8 @@
  * the end of what is known, and is said never to have been released here.
  */
 import { humanMs } from '../base/duration.ts'
-import type { MergedJournal } from '../journal/journal.ts'
-import type { Lane, Mark, Span } from './timeline.ts'
+import type { MergedJournal } from './read.ts'
+import type { Lane, Mark, Span } from './draw.ts'
 
 type Entry = MergedJournal['entries'][number]
 

@@ -1,11 +1,11 @@
 /** The options of `holdfast run`, as far as they depend on each other. */
-import { humanMs, milliseconds } from '../base/duration.ts'
-import type { Duration } from '../base/duration.ts'
-import { ConfigurationError } from '../base/errors.ts'
-import { DEFAULT_TTL_MS } from '../locks/settings.ts'
-import type { AcquireOptions } from '../locks/types.ts'
+import { humanMs, milliseconds } from '../../base/duration.ts'
+import type { Duration } from '../../base/duration.ts'
+import { ConfigurationError } from '../../base/errors.ts'
+import { DEFAULT_TTL_MS } from '../../locks/settings.ts'
+import type { AcquireOptions } from '../../locks/types.ts'
 import { defaultGraceMs } from './stopping.ts'
-import type { StoreOptions } from './store.ts'
+import type { StoreOptions } from '../store.ts'
 
 export interface RunOptions extends StoreOptions {
   /** One attempt. */
