@@ -13,6 +13,7 @@ export {
   VersionConflictError,
   WaitTimeoutError,
 } from './base/errors.ts'
+export type { ErrorCode } from './base/errors.ts'
 export type {
   AcquireOptions,
   Election,

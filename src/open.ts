@@ -39,6 +39,8 @@ const PROBE = 'holdfast'
  * @throws StoreUnavailableError  the store does not answer
  */
 export async function open(target?: string | URL | Store, options: OpenOptions = {}): Promise<Locks> {
+  if (typeof options !== 'object' || options === null)
+    throw new ConfigurationError(`The options of open must be an object, not ${String(options)}.`)
   const { namespace, ...locksOptions } = options
   const store =
     typeof target === 'object' && !(target instanceof URL)

@@ -10,10 +10,23 @@ interface Details {
   readonly cause?: unknown
 }
 
+/** Every `code` there is: comparing with another does not compile. */
+export type ErrorCode = `HOLDFAST_${
+  | 'ERROR'
+  | 'WAIT_TIMEOUT'
+  | 'LEASE_LOST'
+  | 'STALE_TOKEN'
+  | 'VERSION_CONFLICT'
+  | 'STORE_UNAVAILABLE'
+  | 'UNSUPPORTED'
+  | 'INVALID_KEY'
+  | 'CONFIGURATION'
+  | 'CLOSED'}`
+
 /** The root of all errors of this library: one `instanceof` tells ours from yours. */
 export class HoldfastError extends Error {
   override readonly name: string = 'HoldfastError'
-  readonly code: `HOLDFAST_${string}` = 'HOLDFAST_ERROR'
+  readonly code: ErrorCode = 'HOLDFAST_ERROR'
   readonly key?: string
 
   constructor(message: string, options: Details = {}) {

@@ -3,6 +3,8 @@
  * subscribes to the process. Whoever emits asks `wants` first where an event would cost a call or a loop.
  */
 import { channel } from 'node:diagnostics_channel'
+import { ConfigurationError } from '../base/errors.ts'
+import { instead } from '../base/options.ts'
 import type { LockEvent } from './types.ts'
 
 export type Listener<E extends LockEvent['type']> = (event: Extract<LockEvent, { type: E }>) => void
@@ -10,6 +12,7 @@ export type Listener<E extends LockEvent['type']> = (event: Extract<LockEvent, {
 export interface Events {
   wants(type: LockEvent['type']): boolean
   emit(event: LockEvent): void
+  /** @throws ConfigurationError  there is no such event */
   on<E extends LockEvent['type']>(type: E, listener: Listener<E>): () => void
   /** Every event; the journal. */
   all(listener: (event: LockEvent) => void): () => void
@@ -59,7 +62,13 @@ export function createEvents(): Events {
       for (const listener of [...(listeners.get(event.type) ?? []), ...(listeners.get('*') ?? [])])
         guarded(listener, event)
     },
-    on: (type, listener) => add(type, event => isOf(event, type) && listener(event)),
+    on(type, listener) {
+      if (!EVENT_TYPES.includes(type))
+        throw new ConfigurationError(`There is no event "${String(type)}"${instead(String(type), EVENT_TYPES)}`)
+      if (typeof listener !== 'function')
+        throw new ConfigurationError(`on("${type}") needs a listener: a function that is called with the event.`)
+      return add(type, event => isOf(event, type) && listener(event))
+    },
     all: listener => add('*', listener),
   }
 }

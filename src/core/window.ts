@@ -13,7 +13,9 @@ const MARGIN_MS = 2
 
 /** When the window closes, on the clock that `sentAt` was read from. */
 export function closesAt(sentAt: number, leftMs: number, traits: StoreTraits): number {
-  return sentAt + leftMs * DRIFT - MARGIN_MS - traits.clockErrorMs
+  const end = sentAt + leftMs * DRIFT - MARGIN_MS - traits.clockErrorMs
+  // What is not a number gives no time: compared with the clock it would never be over.
+  return Number.isNaN(end) ? -Infinity : end
 }
 
 /** What a ttl must be so that the window is at least `ms` wide when the reply is instant. */

@@ -10,6 +10,8 @@
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
+import { refuseUnknown } from '../base/options.ts'
+import type { Known } from '../base/options.ts'
 import type {
   Io,
   LeaveRequest,
@@ -23,6 +25,7 @@ import type {
 } from '../store/contract.ts'
 import { EMPTY, enter, forgettable, leave, renew, revoke, view } from '../store/queue.ts'
 import type { Now, Queue, Step } from '../store/queue.ts'
+import { namespaceOf } from './shared/options.ts'
 
 export interface MemoryStoreOptions {
   /** Stores of one name share their locks. Default: a storage of its own. */
@@ -32,6 +35,8 @@ export interface MemoryStoreOptions {
   /** The clock that decides expiry; for tests. */
   readonly clock?: Clock
 }
+
+const OPTIONS: Known<MemoryStoreOptions> = { storage: true, namespace: true, clock: true }
 
 const traits: StoreTraits = {
   name: 'memory',
@@ -59,7 +64,9 @@ const storages = new Map<string, Storage>()
 
 /** Locks within this process, or within all stores of one `storage` name. */
 export function memoryStore(options: MemoryStoreOptions = {}): Store {
-  const { storage: name = randomUUID(), namespace = '', clock = systemClock } = options
+  refuseUnknown(options, OPTIONS, 'memoryStore')
+  const { storage: name = randomUUID(), clock = systemClock } = options
+  const namespace = namespaceOf(options)
   const storage = storages.get(name) ?? emptyStorage()
   if (options.storage !== undefined) storages.set(name, storage)
   const own = new Set<StoreListener>()

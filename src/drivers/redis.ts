@@ -11,12 +11,15 @@
  */
 import { systemClock } from '../base/clock.ts'
 import { StoreUnavailableError } from '../base/errors.ts'
+import { refuseUnknown } from '../base/options.ts'
+import type { Known } from '../base/options.ts'
 import type { Io, LockView, Renewal, RenewRequest, Store, StoreListener, StoreTraits } from '../store/contract.ts'
 import { connect } from './redis/clients.ts'
 import type { ClientPackage, RedisTls, SentinelLogin } from './redis/address.ts'
 import type { RedisLike } from './redis/links.ts'
 import { createSubscriber } from './redis/push.ts'
 import { cellOf, enterArguments, entryOf, leaveOf, lockOf, micros, newsOf, renewalsOf } from './redis/records.ts'
+import { clockErrorOf, namespaceOf } from './shared/options.ts'
 import { ENTER, LEAVE, LOOK, RENEW, REVOKE } from './redis/scripts.ts'
 
 export type { ClientPackage, RedisTls, SentinelLogin } from './redis/address.ts'
@@ -42,6 +45,10 @@ export interface RedisStoreOptions {
   readonly sentinel?: SentinelLogin
 }
 
+const OPTIONS: Known<RedisStoreOptions> = {
+  ...{ namespace: true, prefix: true, clockErrorMs: true },
+  ...{ package: true, protocol: true, tls: true, sentinel: true },
+}
 const CLOCK_ERROR_MS = 10
 /** How long a revoked waiter's id stays forbidden at least: its owner asks every few seconds. */
 const REVOKED_MS = 60_000
@@ -53,8 +60,10 @@ const REVOKED_MS = 60_000
  * @throws ConfigurationError  neither a client that we know nor an address
  */
 export function redisStore(client: RedisLike | string, options: RedisStoreOptions = {}): Store {
+  refuseUnknown(options, OPTIONS, 'redisStore')
+  const clockErrorMs = clockErrorOf(options, CLOCK_ERROR_MS)
   const connection = connect(client, options)
-  const base = `${options.prefix ?? 'holdfast'}:${encodeURIComponent(options.namespace ?? '')}:`
+  const base = `${options.prefix ?? 'holdfast'}:${encodeURIComponent(namespaceOf(options))}:`
   const channel = `${base}push:${systemClock.id()}`
   const listeners = new Set<StoreListener>()
   const nameOf = (key: string): string => base + key
@@ -87,7 +96,7 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
     limit: true,
     keep: true,
     clock: 'store',
-    clockErrorMs: options.clockErrorMs ?? CLOCK_ERROR_MS,
+    clockErrorMs,
     minTtlMs: 50,
     maxTokens: 1_000_000,
   }

@@ -17,6 +17,8 @@
 import { systemClock } from '../base/clock.ts'
 import { ConfigurationError, UnsupportedError } from '../base/errors.ts'
 import { milliseconds } from '../base/duration.ts'
+import { refuseUnknown } from '../base/options.ts'
+import type { Known } from '../base/options.ts'
 import type { Duration } from '../base/duration.ts'
 import type {
   Entry,
@@ -43,6 +45,7 @@ import { openNodes } from './redlock/nodes.ts'
 import { createRepair } from './redlock/repair.ts'
 import { LEAVE, LOOK, RENEW, REVOKE } from './redlock/scripts.ts'
 import { unreachable } from './redlock/unreachable.ts'
+import { clockErrorOf, namespaceOf } from './shared/options.ts'
 
 export interface RedlockStoreOptions extends OpenOptions {
   /** Put before every key, so that two applications on the same nodes do not meet. */
@@ -58,6 +61,10 @@ export interface RedlockStoreOptions extends OpenOptions {
   readonly clockErrorMs?: number
 }
 
+const OPTIONS: Known<RedlockStoreOptions> = {
+  ...{ namespace: true, nodeTimeout: true, maxTtl: true, clockErrorMs: true },
+  ...{ package: true, protocol: true, tls: true, sentinel: true },
+}
 const NODE_TIMEOUT = '1s'
 const MAX_TTL = '1m'
 /**
@@ -79,11 +86,13 @@ export function redlockStore(
   servers: readonly (RedisLike | string)[] | string,
   options: RedlockStoreOptions = {},
 ): Store {
-  const { namespace = '', clockErrorMs = CLOCK_ERROR_MS } = options
+  refuseUnknown(options, OPTIONS, 'redlockStore')
+  const namespace = namespaceOf(options)
+  const clockErrorMs = clockErrorOf(options, CLOCK_ERROR_MS)
   const nodeTimeoutMs = milliseconds(options.nodeTimeout ?? NODE_TIMEOUT, 'nodeTimeout', { min: 1 })
   const maxTtlMs = milliseconds(options.maxTtl ?? MAX_TTL, 'maxTtl', { min: 1 })
-  if (!(clockErrorMs >= 0 && clockErrorMs < maxTtlMs))
-    throw new ConfigurationError(`clockErrorMs must be 0 or more, and less than maxTtl, not ${clockErrorMs}.`)
+  if (clockErrorMs >= maxTtlMs)
+    throw new ConfigurationError(`clockErrorMs must be less than maxTtl, not ${clockErrorMs}.`)
   const nodes = openNodes(servers, nodeTimeoutMs, options)
   // The length in front keeps namespace "a" with key "bc" from meeting namespace "ab" with key "c".
   const prefix = `holdfast:redlock:${namespace.length}:${namespace}:`

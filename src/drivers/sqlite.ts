@@ -14,6 +14,8 @@ import { hostClock, turn } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
 import { timeDomain } from '../base/domain.ts'
 import { StoreUnavailableError } from '../base/errors.ts'
+import { refuseUnknown } from '../base/options.ts'
+import type { Known } from '../base/options.ts'
 import type {
   Entry,
   Io,
@@ -31,6 +33,7 @@ import type {
 import { enter, leave, renew, revoke } from '../store/queue.ts'
 import type { Now, Queue, Step } from '../store/queue.ts'
 import { integer, record } from '../base/decode.ts'
+import { namespaceOf } from './shared/options.ts'
 import { connect, filePath } from './sqlite/database.ts'
 import type { Connection, DatabaseLike } from './sqlite/database.ts'
 import { resultCode } from './sqlite/failures.ts'
@@ -51,6 +54,8 @@ export interface SqliteStoreOptions {
   /** The name of that clock; for tests. */
   readonly domain?: string
 }
+
+const OPTIONS: Known<SqliteStoreOptions> = { namespace: true, clock: true, domain: true }
 
 const traits: StoreTraits = {
   name: 'sqlite',
@@ -83,7 +88,9 @@ const LISTEN_MS = 5_000
  * database, a newer layout
  */
 export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options: SqliteStoreOptions = {}): Store {
-  const { namespace = '', clock = hostClock, domain = timeDomain() } = options
+  refuseUnknown(options, OPTIONS, 'sqliteStore')
+  const { clock = hostClock, domain = timeDomain() } = options
+  const namespace = namespaceOf(options)
   const target = typeof database === 'string' ? filePath(database) : database
   const file = typeof target === 'string' ? target : 'the given database'
   const table = createTable(namespace, domain, clock)

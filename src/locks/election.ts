@@ -2,6 +2,7 @@
 import { sleep } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
 import { ConfigurationError, LeaseLostError } from '../base/errors.ts'
+import { refuseUnknown } from '../base/options.ts'
 import type { AcquireOptions, Election, Leader, Lease, Locks } from './types.ts'
 
 /**
@@ -16,12 +17,14 @@ export function createElection(
   key: string,
   options: NonNullable<Parameters<Locks['election']>[1]>,
 ): Election {
+  refuseUnknown(options, { value: true, ttl: true }, 'election')
   const { value = '', ttl } = options
   if (typeof value !== 'string') throw new ConfigurationError(`An election's value must be text, not ${typeof value}.`)
   // Its own meta gives a candidate a ticket of its own: a term is never passed on inside a process unseen.
   const candidate: AcquireOptions = { meta: { [VALUE]: value }, ...(ttl === undefined ? {} : { ttl }) }
 
   async function campaign(how: NonNullable<Parameters<Election['campaign']>[0]> = {}): Promise<Lease> {
+    refuseUnknown(how, { wait: true, signal: true }, 'campaign')
     const { wait = Infinity, signal } = how
     return locks.acquire(key, { ...candidate, wait, ...(signal === undefined ? {} : { signal }) })
   }

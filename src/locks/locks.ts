@@ -12,11 +12,12 @@ import { ClosedError, ConfigurationError, LeaseLostError } from '../base/errors.
 import { createEvents } from '../core/events.ts'
 import { openJournal } from '../journal/write.ts'
 import { normalKey } from '../base/key.ts'
+import { refuseUnknown } from '../base/options.ts'
 import { createNewest } from '../core/newest.ts'
 import { createPushes } from '../core/pushes.ts'
 import { createRenewer } from '../core/renewal.ts'
 import { createRisk } from '../core/risk.ts'
-import { requestOf, settingsOf } from './settings.ts'
+import { requestOf, revocationOf, settingsOf } from './settings.ts'
 import { createStallDetector } from '../core/stall.ts'
 import type {
   AcquireOptions,
@@ -32,6 +33,7 @@ import type {
 } from './types.ts'
 import { createElection } from './election.ts'
 import { createLeaseSet, lossOf } from './lease-set.ts'
+import { checkStore } from './traits.ts'
 import type { Store } from '../store/contract.ts'
 
 /**
@@ -51,6 +53,7 @@ export function createLocks(store: Store, options: LocksOptions = {}): Locks {
 
 /** The same on another clock: for tests and the simulation. */
 export function createLocksOn(clock: Clock, store: Store, options: LocksOptions = {}): Locks {
+  checkStore(store)
   const { traits } = store
   const settings = settingsOf(options, traits)
   const { storeTimeoutMs } = settings
@@ -210,7 +213,10 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
         const [options, task] = optionsAndTask<LockOptions, Lease, T>(rest)
         return run(name, { ...base, ...options }, task)
       },
-      tryRun: task => tryRun(name, base, task),
+      tryRun<T>(...rest: [Task<Lease, T>] | [Omit<LockOptions, 'wait'>, Task<Lease, T>]) {
+        const [options, task] = optionsAndTask<Omit<LockOptions, 'wait'>, Lease, T>(rest)
+        return tryRun(name, { ...base, ...options }, task)
+      },
     }
   }
 
@@ -239,14 +245,14 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
       refuseWhenClosed('list')
       yield* store.list(prefix.normalize('NFC'), { timeoutMs: storeTimeoutMs })
     },
-    async revoke(key, { reason, tickets, now = false }) {
+    async revoke(key, options) {
       const name = normalKey(key)
-      if (typeof tickets === 'number' && !Number.isSafeInteger(tickets))
-        throw new ConfigurationError(`tickets must be 'holders', 'all' or a token, not ${tickets}.`)
-      return ask('revoke', name, io => store.revoke(name, { tickets, reason, now }, io))
+      const request = revocationOf(options)
+      return ask('revoke', name, io => store.revoke(name, request, io))
     },
     on: (type, listener) => events.on(type, listener),
     async close(options = {}) {
+      refuseUnknown(options, { drain: true }, 'close')
       const drainMs = milliseconds(options.drain ?? DRAIN_MS, 'drain', { infinite: true })
       await (closing ??= close(drainMs))
     },

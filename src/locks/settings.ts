@@ -1,11 +1,13 @@
 /** Options, checked at the boundary: what is wrong is refused here with a message that says what to write instead. */
 import { hostname } from 'node:os'
-import type { StoreTraits } from '../store/contract.ts'
+import type { RevokeRequest, StoreTraits } from '../store/contract.ts'
 import type { Wanted } from '../core/attempt.ts'
 import { milliseconds } from '../base/duration.ts'
 import { ConfigurationError, UnsupportedError } from '../base/errors.ts'
 import { normalKey } from '../base/key.ts'
-import type { AcquireOptions, LocksOptions } from './types.ts'
+import { refuseUnknown } from '../base/options.ts'
+import type { Known } from '../base/options.ts'
+import type { AcquireOptions, Locks, LocksOptions } from './types.ts'
 
 export interface Settings {
   readonly holder: string
@@ -29,7 +31,23 @@ const MAX_META_BYTES = 512
 const MAX_HOLDER_LENGTH = 256
 const DEFAULT_PASSES = 31
 
+const LOCKS_OPTIONS: Known<LocksOptions> = {
+  ...{ holder: true, ttl: true, wait: true, renew: true, maxHold: true, storeTimeout: true, fair: true },
+  ...{ cohort: true, journal: true },
+}
+const COHORT_OPTIONS: Known<NonNullable<LocksOptions['cohort']>> = {
+  ...{ passes: true, contendedPasses: true, contendedFor: true },
+}
+const LOCK_OPTIONS: Known<AcquireOptions> = {
+  ...{ ttl: true, wait: true, signal: true, renew: true, maxHold: true, minHold: true, meta: true },
+  ...{ mode: true, limit: true },
+}
+type RevokeOptions = Parameters<Locks['revoke']>[1]
+const REVOKE_OPTIONS: Known<RevokeOptions> = { reason: true, tickets: true, now: true }
+
 export function settingsOf(options: LocksOptions, traits: StoreTraits): Settings {
+  refuseUnknown(options, LOCKS_OPTIONS, 'createLocks')
+  refuseUnknown(options.cohort ?? {}, COHORT_OPTIONS, 'cohort')
   const { passes = DEFAULT_PASSES, contendedPasses = 8, contendedFor = 100 } = options.cohort ?? {}
   if (options.fair !== undefined && options.fair !== 'cohort' && options.fair !== 'strict')
     throw new ConfigurationError(`fair must be 'cohort' or 'strict', not ${JSON.stringify(options.fair)}.`)
@@ -61,6 +79,7 @@ export interface Request {
 /** @throws InvalidKeyError | ConfigurationError | UnsupportedError */
 export function requestOf(key: string, options: AcquireOptions, settings: Settings, traits: StoreTraits): Request {
   const normal = normalKey(key)
+  refuseUnknown(options, LOCK_OPTIONS, 'a lock')
   const limit = options.limit ?? null
   const mode = options.mode ?? (limit === null ? 'exclusive' : 'shared')
   if (mode !== 'exclusive' && mode !== 'shared')
@@ -112,9 +131,28 @@ export function requestOf(key: string, options: AcquireOptions, settings: Settin
       meta: metaOf(options.meta),
     },
     waitMs: options.wait === undefined ? settings.waitMs : milliseconds(options.wait, 'wait', { infinite: true }),
-    signal: options.signal,
+    signal: signalOf(options.signal),
     share,
   }
+}
+
+/** Without a reason nobody knows why his task was stopped. @throws ConfigurationError */
+export function revocationOf(options: RevokeOptions): RevokeRequest {
+  refuseUnknown(options, REVOKE_OPTIONS, 'revoke')
+  const { reason, tickets, now = false } = options
+  if (typeof reason !== 'string' || reason === '')
+    throw new ConfigurationError('revoke needs a reason: text that tells the owners why they have to stop.')
+  if (tickets !== 'holders' && tickets !== 'all' && !Number.isSafeInteger(tickets))
+    throw new ConfigurationError(`tickets must be 'holders', 'all' or a token, not ${String(tickets)}.`)
+  if (typeof now !== 'boolean') throw new ConfigurationError(`now must be true or false, not ${String(now)}.`)
+  return { reason, tickets, now }
+}
+
+/** By its shape: it may come from another realm. */
+export function signalOf(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal === undefined) return undefined
+  if (typeof signal === 'object' && signal !== null && typeof signal.aborted === 'boolean') return signal
+  throw new ConfigurationError(`signal must be an AbortSignal, not ${JSON.stringify(signal)}.`)
 }
 
 function ttl(value: NonNullable<LocksOptions['ttl']>, traits: StoreTraits): number {

@@ -107,12 +107,16 @@ export interface Locks extends AsyncDisposable {
    * For operators: forbids renewal to the chosen tickets (a number: the one whose block holds that token) and tells
    * their owners, who stop; free when they have left, at the latest when their time runs out. `now` takes held tickets
    * at once and so breaks exclusion. Returns how many.
+   * @throws ConfigurationError  no reason, or no choice of tickets
    */
   revoke(
     key: string,
     options: { readonly reason: string; readonly tickets: 'holders' | 'all' | number; readonly now?: boolean },
   ): Promise<number>
-  /** A listener's exception never reaches the lock. Returns what ends the subscription. */
+  /**
+   * A listener's exception never reaches the lock. Returns what ends the subscription.
+   * @throws ConfigurationError  there is no such event
+   */
   on<E extends LockEvent['type']>(type: E, listener: (event: Extract<LockEvent, { type: E }>) => void): () => void
   /**
    * Refuses new work, rejects waiters, waits `drain` ('10s') for running tasks, then aborts their signals (reason
@@ -128,6 +132,7 @@ export interface Lock {
   run<T>(task: Task<Lease, T>): Promise<T>
   run<T>(options: LockOptions, task: Task<Lease, T>): Promise<T>
   tryRun<T>(task: Task<Lease, T>): Promise<Ran<T>>
+  tryRun<T>(options: Omit<LockOptions, 'wait'>, task: Task<Lease, T>): Promise<Ran<T>>
 }
 
 export interface LeaseSet extends Omit<Lease, 'key' | 'token'> {

@@ -16,6 +16,8 @@ import { humanMs, milliseconds } from '../../src/base/duration.ts'
 import { namespaceOf, withoutPassword } from '../../src/base/address.ts'
 import { normalKey } from '../../src/base/key.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
+import { redisStore } from '../../src/drivers/redis.ts'
+import { redlockStore } from '../../src/drivers/redlock.ts'
 
 describe('a duration', () => {
   test('is milliseconds, or text with its unit', () => {
@@ -97,6 +99,8 @@ describe('an option that is wrong is refused and locks nothing', () => {
     'a maxHold of 0': { maxHold: 0 },
     'a minHold of 60 days': { minHold: '60d' },
     'a way to renew of its own': { renew: 'sometimes' },
+    'a signal that is text': { signal: 'text' },
+    'an option that is mistyped': { tll: '1s' },
   }
   test.each(Object.entries(wrong))('%s', async (_name, options) => {
     const locks = createLocks(memoryStore())
@@ -115,6 +119,101 @@ describe('an option that is wrong is refused and locks nothing', () => {
     { storeTimeout: 0 },
   ])('%j for all locks', options => {
     expect(() => Reflect.apply(createLocks, undefined, [memoryStore(), options])).toThrow(ConfigurationError)
+  })
+
+  test('is told which option was probably meant, and of which there are', async () => {
+    const locks = createLocks(memoryStore())
+    const refused = (method: (...values: never[]) => unknown, ...values: unknown[]): Promise<unknown> =>
+      Promise.resolve()
+        .then((): unknown => Reflect.apply(method, locks, values))
+        .catch((error: unknown) => error)
+    expect(await refused(locks.acquire, 'k', { tll: '1s' })).toMatchObject({
+      code: 'HOLDFAST_CONFIGURATION',
+      message: 'a lock has no option "tll": did you mean "ttl"?',
+    })
+    for (const [error, says] of [
+      [await refused(locks.tryRun, 'k', { minhold: 1 }, () => 1), '"minHold"'],
+      [await refused(locks.acquire, 'k', null), 'must be an object'],
+      [await refused(locks.acquire, 'k', { zzzzz: 1 }), 'there are ttl, wait, signal'],
+      [await refused(locks.close, { darin: 1 }), '"drain"'],
+      [await refused(locks.election, 'k', { vlaue: 'x' }), '"value"'],
+      [await refused(locks.election('k').campaign, { wiat: 1 }), '"wait"'],
+      [await refused(locks.on, 'aquired', () => {}), 'no event "aquired": did you mean "acquired"?'],
+      [await refused(locks.on, 'lost'), 'needs a listener'],
+      [await refused(createLocks, memoryStore(), { Holder: 'x' }), '"holder"'],
+      [await refused(createLocks, memoryStore(), { cohort: { pases: 1 } }), '"passes"'],
+      [await refused(memoryStore, { namspace: 'x' }), '"namespace"'],
+    ] satisfies [unknown, string][]) {
+      expect(error).toBeInstanceOf(ConfigurationError)
+      expect(String(error)).toContain(says)
+    }
+    await locks.close()
+  })
+
+  test.each([
+    undefined,
+    {},
+    { tickets: 'all' },
+    { reason: '', tickets: 'all' },
+    { reason: 7, tickets: 'all' },
+    { reason: 'x' },
+    { reason: 'x', tickets: 'everybody' },
+    { reason: 'x', tickets: 1.5 },
+    { reason: 'x', tickets: Number.NaN },
+    { reason: 'x', tickets: 'all', now: 'yes' },
+  ])('a revocation of %j revokes nobody', async options => {
+    const locks = createLocks(memoryStore())
+    const lease = await locks.acquire('k')
+    await expect(Reflect.apply(locks.revoke, locks, ['k', options])).rejects.toThrow(ConfigurationError)
+    await lease.renew()
+    expect(lease.state).toBe('held')
+    await lease.release()
+    await locks.close()
+  })
+
+  test('what is no store is not opened', async () => {
+    for (const nothing of [{}, { namespace: 'app' }, null, 7, () => 1]) {
+      await expect(Promise.resolve().then(() => Reflect.apply(open, undefined, [nothing]))).rejects.toThrow(
+        ConfigurationError,
+      )
+    }
+    expect(() => Reflect.apply(createLocks, undefined, [{}])).toThrow('This is not a store: it has no enter')
+    expect(() => Reflect.apply(createLocks, undefined, [{ ...memoryStore(), traits: undefined }])).toThrow('no traits')
+  })
+
+  test.each([
+    { clockErrorMs: Number.NaN },
+    { clockErrorMs: -1 },
+    { clockErrorMs: Infinity },
+    { clockErrorMs: '10' },
+    { minTtlMs: Number.NaN },
+    { minTtlMs: undefined },
+    { maxTokens: 0 },
+    { maxTokens: 1.5 },
+    { queue: 1 },
+    { fencing: undefined },
+    { guarantee: 'eventual' },
+    { reach: 'planet' },
+    { clock: 'sundial' },
+    { name: '' },
+  ])('locks are not made on a store with the trait %j', trait => {
+    const store = { ...memoryStore(), traits: { ...memoryStore().traits, ...trait } }
+    expect(() => Reflect.apply(createLocks, undefined, [store])).toThrow(Object.keys(trait)[0])
+  })
+
+  test.each([
+    { clockErrorMs: Number.NaN },
+    { clockErrorMs: -1 },
+    { clockErrorMs: '20' },
+    { namespace: 7 },
+    { namespace: '\ud800' },
+    { namespace: 'x'.repeat(257) },
+  ])('a driver is not made with %j', option => {
+    for (const make of [
+      () => Reflect.apply(redisStore, undefined, ['redis://127.0.0.1:1', option]),
+      () => Reflect.apply(redlockStore, undefined, ['redlock://127.0.0.1:1', option]),
+    ])
+      expect(make).toThrow(ConfigurationError)
   })
 
   test('a task that is none', async () => {

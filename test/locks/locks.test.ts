@@ -129,6 +129,12 @@ for (const fair of ['strict', 'cohort'] as const) {
   })
 }
 
+test('a lock tries with options of one attempt, as it runs with them', async () => {
+  const lock = createLocks(memoryStore()).lock('k', { ttl: '10s' })
+  const ran = await lock.tryRun({ ttl: '60s' }, lease => lease.remaining())
+  expect(ran.ran && ran.value > 50_000).toBe(true)
+})
+
 test('close waits for the answer to a release that nobody waits for', async () => {
   const memory = memoryStore()
   let answered = false
