@@ -26,4 +26,8 @@ export interface TicketView {
   /** Until it dies unless renewed. */
   readonly leftMs: number
   readonly meta: Readonly<Record<string, string>>
+  /** Its owner may not renew it any more: an operator has said so. */
+  readonly revoked?: true
+  /** Its owner has given it back; it stays taken for its minHold. */
+  readonly kept?: true
 }

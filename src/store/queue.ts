@@ -348,8 +348,13 @@ function refusal(tickets: readonly Ticket[], now: Now): Entry {
   }
 }
 
-function viewTicket(ticket: Ticket, now: Now): TicketView {
+/** A ticket as people may see it: without its id, which proves possession. */
+export function viewTicket(ticket: Ticket, now: Now): TicketView {
   const { holder, token, tokens, mode, limit, meta } = ticket
+  const marks = {
+    ...(ticket.revoked !== null && { revoked: true as const }),
+    ...(ticket.kept && { kept: true as const }),
+  }
   return {
     holder,
     token,
@@ -359,5 +364,6 @@ function viewTicket(ticket: Ticket, now: Now): TicketView {
     sinceMs: now.ms - (ticket.heldAt ?? ticket.enteredAt),
     leftMs: leftOf(ticket, now),
     meta,
+    ...marks,
   }
 }

@@ -83,7 +83,15 @@ export function createComparer(tokens: Tokens, toleranceMs: number) {
 
   function ticketViews(key: string, actual: LockView['holders'], expected: LockView['holders']): void {
     const plain = (tickets: LockView['holders']): unknown =>
-      tickets.map(({ holder, mode, limit, tokens: size, meta }) => ({ holder, mode, limit, size, meta: { ...meta } }))
+      tickets.map(({ holder, mode, limit, tokens: size, meta, revoked, kept }) => ({
+        holder,
+        mode,
+        limit,
+        size,
+        meta: { ...meta },
+        revoked,
+        kept,
+      }))
     assert.deepEqual(plain(actual), plain(expected))
     for (const [index, want] of expected.entries()) {
       const got = actual[index]

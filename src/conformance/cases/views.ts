@@ -146,6 +146,23 @@ export function viewCases(test: Register): void {
     assert.ok(!JSON.stringify(lock).includes(a.id), 'the id, which proves possession, was shown')
   })
 
+  test('a held lock shows that it was revoked', ['revoke'], async scene => {
+    const [store, there] = [await scene.store(), await scene.store()]
+    holds(await visitor(scene, store, 'A').enter())
+    assert.equal((await there.inspect(KEY, IO))?.holders[0]?.revoked, undefined)
+    await store.revoke(KEY, { tickets: 'holders', reason: 'why', now: false }, IO)
+    assert.equal((await there.inspect(KEY, IO))?.holders[0]?.revoked, true)
+  })
+
+  test('a lock that its owner has left, and that stays taken, shows it', ['keep'], async scene => {
+    const [store, there] = [await scene.store(), await scene.store()]
+    const a = visitor(scene, store, 'A')
+    holds(await a.enter())
+    assert.equal((await there.inspect(KEY, IO))?.holders[0]?.kept, undefined)
+    await a.leave({ keepMs: scene.times.longMs })
+    assert.equal((await there.inspect(KEY, IO))?.holders[0]?.kept, true)
+  })
+
   test('those who wait are shown in the order in which they will be served', ['queue', 'shared'], async scene => {
     const store = await scene.store()
     const wishes = [

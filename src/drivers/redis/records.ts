@@ -1,9 +1,9 @@
 /** What goes into the scripts, and what comes out of them. */
 import { createHash } from 'node:crypto'
 import { StoreUnavailableError } from '../../base/errors.ts'
-import type { Entry, LockView, Mode, Renewal, TicketRequest, TicketView, Was } from '../../store/contract.ts'
-import { view } from '../../store/queue.ts'
-import type { Now, Ticket } from '../../store/queue.ts'
+import type { Entry, LockView, Mode, Renewal, TicketRequest, Was } from '../../store/contract.ts'
+import { view, viewTicket } from '../../store/queue.ts'
+import type { Ticket } from '../../store/queue.ts'
 import { list, record, texts } from '../../base/decode.ts'
 
 /**
@@ -66,7 +66,7 @@ export function entryOf(answer: string): Entry {
 function refusalOf(answer: string): Entry {
   const [head = '', ...lines] = answer.split('\n')
   const [, retry, now] = head.split(' ')
-  const holders = lines.map(line => ticketView(ticketOf(line), { ms: ms(now), micros: whole(now) }))
+  const holders = lines.map(line => viewTicket(ticketOf(line), { ms: ms(now), micros: whole(now) }))
   return { status: 'refused', retryMs: ms(retry), holders }
 }
 
@@ -131,21 +131,7 @@ function ticketOf(line: string): Ticket {
     expiresAt: ms(ends),
     lifeMs: ms(life),
     kept: state === 'k' || state === 'b',
-    revoked: null,
-  }
-}
-
-function ticketView(ticket: Ticket, now: Now): TicketView {
-  const { holder, token, tokens, mode, limit, meta, heldAt, enteredAt, expiresAt } = ticket
-  return {
-    holder,
-    token,
-    tokens,
-    mode,
-    limit,
-    sinceMs: now.ms - (heldAt ?? enteredAt),
-    leftMs: expiresAt - now.ms,
-    meta,
+    revoked: state === 'r' || state === 'b' ? '' : null,
   }
 }
 

@@ -12,6 +12,8 @@ export interface Part {
   readonly meta: Readonly<Record<string, string>>
   readonly sinceMs: number
   readonly leftMs: number
+  readonly kept: boolean
+  readonly revoked: boolean
 }
 
 /**
@@ -125,7 +127,13 @@ export function holderOf(
   )
     return null
   const committed = most.filter(({ token }) => token > 0)
-  return { ...latest, leftMs: lifeOf(committed, count.majority), freeMs: lifeOf(most, count.majority) }
+  return {
+    ...latest,
+    leftMs: lifeOf(committed, count.majority),
+    freeMs: lifeOf(most, count.majority),
+    kept: most.some(({ kept }) => kept),
+    revoked: most.some(({ revoked }) => revoked),
+  }
 }
 
 /** Until fewer than a majority of them live. */
@@ -138,8 +146,19 @@ export function viewOf(key: string, holder: Part): LockView {
   return { key, token: holder.token, holders: [ticketOf(holder)], waiters: [] }
 }
 
-export function ticketOf({ holder, token, tokens, meta, sinceMs, leftMs }: Part): TicketView {
-  return { holder, token, tokens, mode: 'exclusive', limit: null, sinceMs: Math.max(0, sinceMs), leftMs, meta }
+export function ticketOf({ holder, token, tokens, meta, sinceMs, leftMs, kept, revoked }: Part): TicketView {
+  return {
+    holder,
+    token,
+    tokens,
+    mode: 'exclusive',
+    limit: null,
+    sinceMs: Math.max(0, sinceMs),
+    leftMs,
+    meta,
+    ...(revoked && { revoked }),
+    ...(kept && { kept }),
+  }
 }
 
 function grouped(parts: readonly Part[]): Map<string, Part[]> {
@@ -148,7 +167,7 @@ function grouped(parts: readonly Part[]): Map<string, Part[]> {
   return byId
 }
 
-function part([id, token, tokens, holder, meta, sinceMs, leftMs]: readonly string[]): Part {
+function part([id, token, tokens, holder, meta, sinceMs, leftMs, marks]: readonly string[]): Part {
   return {
     id: text(id),
     token: number(token),
@@ -157,6 +176,8 @@ function part([id, token, tokens, holder, meta, sinceMs, leftMs]: readonly strin
     meta: metaOf(text(meta)),
     sinceMs: number(sinceMs),
     leftMs: number(leftMs),
+    kept: text(marks).includes('k'),
+    revoked: text(marks).includes('r'),
   }
 }
 

@@ -93,7 +93,8 @@ local function voter(maxTtl, trusted)
 end
 
 local function view(lock)
-  return lock.id, lock.token, lock.tokens, lock.holder, lock.meta, exact(now - lock.since), left(lock), lock['end'] or '0'
+  local marks = (lock.kept and 'k' or '') .. (lock.revoked and 'r' or '')
+  return lock.id, lock.token, lock.tokens, lock.holder, lock.meta, exact(now - lock.since), left(lock), marks
 end
 `
 
