@@ -1,4 +1,7 @@
-/** `holdfast/conformance`: one suite for every store, and a store that misbehaves on request. */
+/**
+ * `holdfast/conformance`: one suite for every store, random stories compared with the rule, and a store that misbehaves
+ * on request.
+ */
 import { expiryCases } from './cases/expiry.ts'
 import { faultCases } from './cases/faults.ts'
 import { holdingCases } from './cases/holding.ts'
@@ -15,6 +18,9 @@ import type { Hooks, MakeStore } from './scene.ts'
 import { registerGroups } from './suite.ts'
 import type { Group, Runner } from './suite.ts'
 
+export { modelTest } from './model/model-test.ts'
+export type { ModelOptions } from './model/model-test.ts'
+export type { MovableClock } from './model/play.ts'
 export { faultyStore } from './faulty.ts'
 export type { Fault, Plan, Verb } from './faulty.ts'
 export type { Hooks, MakeStore } from './scene.ts'

@@ -1,7 +1,8 @@
+import { test } from 'vitest'
+import { modelTest } from '../../src/conformance/index.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
 import { manualClock } from './manual-clock.ts'
-import { modelTest } from './model.ts'
 
 const clock = manualClock()
-modelTest('memory', async storage => memoryStore({ storage, clock }), { clock, runs: 400 })
-modelTest('memory in real time', async storage => memoryStore({ storage }), { runs: 10 })
+modelTest('memory', async storage => memoryStore({ storage, clock }), { test, clock, runs: 400 })
+modelTest('memory in real time', async storage => memoryStore({ storage }), { test, runs: 10 })

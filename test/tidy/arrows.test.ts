@@ -30,13 +30,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, RegExp>> = {
   commander: /^src\/(cli\/|lab\/command\.ts$)/,
   '@photostructure/sqlite': /^src\/drivers\/sqlite/,
+  // Its types only.
+  'fast-check': /^src\/conformance\/model\/stories\.ts$/,
 }
-/** The user's own clients: optional, so loaded only when an address asks for them. */
+/** The user's own packages: optional, so loaded only when they are asked for. */
 const LAZY_PACKAGES: Readonly<Record<string, RegExp>> = {
   ioredis: /^src\/drivers\/redis/,
   iovalkey: /^src\/drivers\/redis/,
   redis: /^src\/drivers\/redis/,
   'better-sqlite3': /^src\/drivers\/sqlite/,
+  'fast-check': /^src\/conformance\/model\/model-test\.ts$/,
 }
 
 function layerOf(path: string): string {

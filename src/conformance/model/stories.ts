@@ -1,6 +1,6 @@
 /** What may happen to a few locks, as plain data, so that a failing row of it can be shrunk, printed and replayed. */
-import fc from 'fast-check'
-import type { StoreTraits } from '../../src/store/contract.ts'
+import type fastCheck from 'fast-check'
+import type { StoreTraits } from '../../store/contract.ts'
 
 /** Lengths of time; `short` runs out when time passes, `long` never does. */
 export type Life = 'short' | 'double' | 'long'
@@ -49,8 +49,11 @@ export interface Story {
 export const PEOPLE = 6
 export const KEYS = 2
 
-/** Stories of as much as the store can do. */
-export function stories(traits: StoreTraits, length: number): fc.Arbitrary<Story> {
+/** Stories of as much as the store can do, of at most so many commands. `fc` is the package fast-check. */
+export function stories(
+  fc: typeof fastCheck,
+  { traits, length }: { readonly traits: StoreTraits; readonly length: number },
+): fastCheck.Arbitrary<Story> {
   const who = fc.nat(PEOPLE - 1)
   const key = fc.nat(KEYS - 1)
   const life = fc.constantFrom<Life>('short', 'double', 'long', 'long')
@@ -68,7 +71,7 @@ export function stories(traits: StoreTraits, length: number): fc.Arbitrary<Story
     )
     .map(([kind, wanted, tokens, store]) => ({ ...kind, key: wanted, tokens, store }))
   const keep = traits.keep ? fc.option(life, { nil: null, freq: 2 }) : fc.constant(null)
-  const command: fc.Arbitrary<Command> = fc.oneof(
+  const command: fastCheck.Arbitrary<Command> = fc.oneof(
     {
       weight: 8,
       arbitrary: fc.record({

@@ -7,22 +7,26 @@
  */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
-import type { Io, LeaveRequest, Renewal, RenewRequest, Store, TicketRequest } from '../../src/store/contract.ts'
-import * as rule from '../../src/store/queue.ts'
-import type { Now, Queue, Step } from '../../src/store/queue.ts'
-import { KEYS } from './commands.ts'
-import type { Command, Life, Person, Story } from './commands.ts'
-import type { ManualClock } from './manual-clock.ts'
+import type { LeaveRequest, Renewal, RenewRequest, Store, TicketRequest } from '../../store/contract.ts'
+import * as rule from '../../store/queue.ts'
+import type { Now, Queue, Step } from '../../store/queue.ts'
+import { clock as realClock, IO, wait } from '../scene.ts'
+import { KEYS } from './stories.ts'
+import type { Command, Life, Person, Story } from './stories.ts'
 import { createComparer, createTokens } from './same.ts'
 
-const IO: Io = { timeoutMs: 5_000 }
+/** A clock that stands still until it is told to go on, so that an expiry is met to the millisecond. */
+export interface MovableClock {
+  now(): number
+  wall(): number
+  advance(ms: number): unknown
+}
 
 export interface Stage {
   /** Two processes on one storage. */
   readonly stores: readonly [Store, Store]
   /** The store's own clock, where it can be moved; null: time is real. */
-  readonly clock: ManualClock | null
+  readonly clock: MovableClock | null
   /** How late the store may be, and how long a call may take, for a story to be judged. 0 with a clock of ours. */
   readonly marginMs: number
   /** A length for `short`. */
@@ -96,7 +100,7 @@ async function compare(story: Story, stage: Stage): Promise<void> {
   const everRevoked = new Map<string, Map<number, string | null>>()
   const lives: Readonly<Record<Life, number>> = { short: shortMs, double: 2 * shortMs, long: 3_600_000 }
 
-  const nowMs = (): number => clock?.now() ?? performance.now()
+  const nowMs = (): number => (clock ?? realClock).now()
   const same = createComparer(tokens, clock ? 0 : 2 * marginMs + traits.clockErrorMs)
 
   async function apply<Answer>(
@@ -121,8 +125,8 @@ async function compare(story: Story, stage: Stage): Promise<void> {
         ...queue.forbidden.map(entry => entry.until),
       ])
       const close = ends.filter(end => Math.abs(end - ms) <= marginMs)
-      if (clock || close.length === 0) return { ms, micros: Math.floor((clock ? clock.wall() : Date.now()) * 1_000) }
-      await delay(Math.max(...close) + marginMs + 1 - ms)
+      if (clock || close.length === 0) return { ms, micros: Math.floor((clock ?? realClock).wall() * 1_000) }
+      await wait(Math.max(...close) + marginMs + 1 - ms)
     }
   }
 
@@ -242,8 +246,8 @@ async function compare(story: Story, stage: Stage): Promise<void> {
       if (message) await carryOut(message)
     } else {
       const ms = Math.max(0, (command.thirds * shortMs) / 3 + command.plusMs)
-      if (clock) clock.advance(ms)
-      else await delay(ms)
+      if (clock) await clock.advance(ms)
+      else await wait(ms)
     }
   }
 
@@ -328,13 +332,13 @@ async function compare(story: Story, stage: Stage): Promise<void> {
     const real = (tokenList: readonly number[]): number[] => tokenList.map(token => tokens.real(key, token))
     for (const token of news.get(key) ?? [])
       assert.ok(real(may).includes(token), `a push (${what}) wrongly named ${token} of ${key}`)
-    const deadline = Date.now() + 2_000
+    const deadline = realClock.now() + 2_000
     while (!real(must).every(token => (news.get(key) ?? []).includes(token))) {
       assert.ok(
-        Date.now() < deadline,
+        realClock.now() < deadline,
         `no push (${what}) named all of ${real(must).join(', ')} of ${key}, only ${(news.get(key) ?? []).join(', ')}`,
       )
-      await delay(5)
+      await wait(5)
     }
   }
 

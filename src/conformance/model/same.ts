@@ -3,7 +3,7 @@
  * order: the store may make them of another clock than the model.
  */
 import assert from 'node:assert/strict'
-import type { Entry, LockView, Renewal, StoreTraits } from '../../src/store/contract.ts'
+import type { Entry, LockView, Renewal, StoreTraits } from '../../store/contract.ts'
 
 export type Tokens = ReturnType<typeof createTokens>
 
