@@ -74,8 +74,13 @@ async function tell(name: string, make: MakeStore, options: Telling): Promise<vo
     })
     if (details.failed) {
       const again = `HOLDFAST_MODEL_SEED=${details.seed} HOLDFAST_MODEL_PATH=${details.counterexamplePath ?? ''}`
+      const { errorInstance: cause } = details
       throw new assert.AssertionError({
-        message: `${fc.defaultReportMessage(details) ?? 'It failed.'}\n\n${name}, the same story again: ${again}`,
+        message: [
+          cause instanceof Error ? cause.message : String(cause),
+          fc.defaultReportMessage(details) ?? '',
+          `${name}, the same story again: ${again}`,
+        ].join('\n\n'),
       })
     }
   } finally {

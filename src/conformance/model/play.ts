@@ -146,6 +146,9 @@ async function compare(story: Story, stage: Stage): Promise<void> {
     const now = await settledNow()
     if (message.verb === 'enter') {
       const { request, store } = message
+      // An id names one ticket, ever: its token never meets a later ticket that only a repeated story gave the id.
+      const present = queues.get(request.key)?.tickets.find(ticket => ticket.id === request.id)
+      if (request.token !== undefined && present !== undefined && present.token !== request.token) return
       // Without a queue a store refuses what would wait, whatever was asked.
       const asked = traits.queue ? request : { ...request, queue: false }
       const expected = await apply(request.key, (queue, at) => rule.enter(queue, asked, at), now)
