@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Experiment, Given, Outcome, Stage } from './experiment.ts'
-import { atExit } from './faults/cleanup.ts'
+import { atExit } from '../servers/cleanup.ts'
 import { startCrew } from './workers.ts'
 import type { Crew } from './workers.ts'
 

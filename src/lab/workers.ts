@@ -4,15 +4,15 @@
  * the round is cut short. Messages are checked on arrival field by field.
  *
  * Workers outlive nothing: they leave when told, when the channel to the parent breaks, and at the latest by SIGKILL.
- * Until then an experiment may pause, resume or kill them (faults/children.ts).
+ * Until then an experiment may pause, resume or kill them (servers/child.ts).
  */
 import { fork } from 'node:child_process'
 import { sleep, systemClock } from '../base/clock.ts'
 import { ConfigurationError, StoreUnavailableError } from '../base/errors.ts'
 import { oneOf, record, text } from '../base/decode.ts'
 import type { Fields } from '../base/decode.ts'
-import { hurtable } from './faults/children.ts'
-import type { Child } from './faults/children.ts'
+import { hurtable } from '../servers/child.ts'
+import type { Child } from '../servers/child.ts'
 import { hostNow } from './host-time.ts'
 import type { Message } from './wire.ts'
 

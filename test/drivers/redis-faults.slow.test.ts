@@ -12,8 +12,9 @@ import { createLocks } from '../../src/locks/locks.ts'
 import type { LocksOptions } from '../../src/locks/types.ts'
 import type { Entry, Store, TicketRequest } from '../../src/store/contract.ts'
 import { startProxy } from '../../src/lab/faults/proxy.ts'
-import { REDIS, REDIS_DURABLE, startServer } from '../../src/lab/faults/servers.ts'
-import type { FaultServer } from '../../src/lab/faults/servers.ts'
+import { REDIS, REDIS_DURABLE } from '../../src/servers/redis.ts'
+import { startServer } from '../../src/servers/start.ts'
+import type { FaultServer } from '../../src/servers/start.ts'
 import { watchStalls } from '../support/stalls.ts'
 
 const IO = { timeoutMs: 2_000 }

@@ -7,8 +7,10 @@ import { redlockStore } from '../../src/drivers/redlock.ts'
 import type { RedlockStoreOptions } from '../../src/drivers/redlock.ts'
 import { startProxy } from '../../src/lab/faults/proxy.ts'
 import type { FaultProxy } from '../../src/lab/faults/proxy.ts'
-import { programOf, REDIS, REDIS_DURABLE, startServer } from '../../src/lab/faults/servers.ts'
-import type { FaultServer } from '../../src/lab/faults/servers.ts'
+import { obstacleOf } from '../../src/servers/find.ts'
+import { REDIS, REDIS_DURABLE } from '../../src/servers/redis.ts'
+import { startServer } from '../../src/servers/start.ts'
+import type { FaultServer } from '../../src/servers/start.ts'
 import type { Store } from '../../src/store/contract.ts'
 
 export interface TestNode {
@@ -25,7 +27,7 @@ export interface TestNodes {
   close(): Promise<void>
 }
 
-export const NO_REDIS = programOf(REDIS) === null ? 'redis-server is not installed' : null
+export const NO_REDIS = obstacleOf(REDIS)
 
 export function skipWithoutRedis(context: TestContext): void {
   if (NO_REDIS !== null) context.skip(NO_REDIS)

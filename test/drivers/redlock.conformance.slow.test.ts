@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { describeStore } from '../../src/conformance/index.ts'
 import { redlockStore } from '../../src/drivers/redlock.ts'
-import { REDIS_DURABLE, startServer } from '../../src/lab/faults/servers.ts'
-import type { FaultServer } from '../../src/lab/faults/servers.ts'
+import { REDIS_DURABLE } from '../../src/servers/redis.ts'
+import { startServer } from '../../src/servers/start.ts'
+import type { FaultServer } from '../../src/servers/start.ts'
 import { NO_REDIS } from './redlock-nodes.ts'
 
 const NODES = 5

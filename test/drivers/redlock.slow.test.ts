@@ -9,7 +9,7 @@ import { ConfigurationError, StoreUnavailableError, UnsupportedError } from '../
 import { createLocks } from '../../src/locks/locks.ts'
 import { redlockStore } from '../../src/drivers/redlock.ts'
 import type { Entry, Store, TicketRequest } from '../../src/store/contract.ts'
-import { talk } from '../lab/faults/redis-talk.ts'
+import { talk } from '../support/redis-talk.ts'
 import { watchStalls } from '../support/stalls.ts'
 import { skipWithoutRedis, startNodes } from './redlock-nodes.ts'
 import type { TestNodes } from './redlock-nodes.ts'

@@ -1,6 +1,7 @@
 /** The failover experiment as users run it: real processes, real servers, killed. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { programOf, REDIS } from '../../src/lab/faults/servers.ts'
+import { REDIS } from '../../src/servers/redis.ts'
+import { skipWithout } from '../support/stores.ts'
 import { createBench } from '../support/lab.ts'
 import type { Bench } from '../support/lab.ts'
 
@@ -12,7 +13,7 @@ afterEach(() => bench.site.clear())
 
 describe('with servers of its own', () => {
   beforeEach(context => {
-    if (programOf(REDIS) === null) context.skip('redis-server is not installed')
+    skipWithout(REDIS, context)
   })
 
   test('a lock alone loses an entry, a fence refuses the loser, a majority has no second holder', async () => {

@@ -3,7 +3,8 @@ import { chmodSync, copyFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { programOf, REDIS } from '../../src/lab/faults/servers.ts'
+import { REDIS } from '../../src/servers/redis.ts'
+import { skipWithout } from '../support/stores.ts'
 import { createBench } from '../support/lab.ts'
 import type { Bench } from '../support/lab.ts'
 import { redisServer } from '../support/redis-server.ts'
@@ -34,7 +35,7 @@ function waysOf(value: unknown): readonly Way[] {
 
 describe('with servers of its own', () => {
   beforeEach(context => {
-    if (programOf(REDIS) === null) context.skip('redis-server is not installed')
+    skipWithout(REDIS, context)
   })
 
   test('an open server lets anybody break a lock; with the users of the documentation each may do what is its own', async () => {

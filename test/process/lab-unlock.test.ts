@@ -1,6 +1,7 @@
 /** The unlock experiment as users run it: three real processes and a real Redis. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { programOf, REDIS } from '../../src/lab/faults/servers.ts'
+import { REDIS } from '../../src/servers/redis.ts'
+import { skipWithout } from '../support/stores.ts'
 import { createBench } from '../support/lab.ts'
 import type { Bench } from '../support/lab.ts'
 import { redisServer } from '../support/redis-server.ts'
@@ -13,7 +14,7 @@ afterEach(() => bench.site.clear())
 
 describe('with a Redis of its own', () => {
   beforeEach(context => {
-    if (programOf(REDIS) === null) context.skip('redis-server is not installed')
+    skipWithout(REDIS, context)
   })
 
   test('DEL and GET then DEL remove the lock of a successor every time, a script and holdfast never', async () => {

@@ -1,16 +1,6 @@
 /** `scripts/stores` with real servers, in a directory and on ports of its own. */
 import { execFile, spawn } from 'node:child_process'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -209,23 +199,10 @@ test('anything but a command is answered with the usage', async () => {
 })
 
 test('what cannot run is listed with the reason, and is a failure if it was asked for', async () => {
-  // Neither the program nor an engine to run it in.
-  const nowhere = { MONGOD_BINARY: '/nowhere/mongod', DOCKER_HOST: 'unix:///nowhere/socket' }
+  const nowhere = { MONGOD_BINARY: '/nowhere/mongod' }
   const { code, out } = await stores(['up', 'mongodb'], nowhere)
   expect(out).toMatch(/^not run: mongodb: .*(MONGOD_BINARY|Linux)/)
   expect(code).toBe(1)
-})
-
-test('every store has a service in compose.yaml, on the same port', async () => {
-  const compose = readFileSync(join(root, 'compose.yaml'), 'utf8')
-  const { out } = await stores(['status'], { HOLDFAST_STORES_BASE: '20000' })
-  const known = [...out.matchAll(/^(\S+) +\w+ +port (\d+)/gm)]
-  expect(known.length).toBeGreaterThan(30)
-  for (const [, name, port] of known) {
-    expect(compose).toMatch(new RegExp(`^  ${name}:$`, 'm'))
-    expect(compose).toContain(`:-${port}}`)
-  }
-  expect(compose.match(/image: (?!\S+:\S)/g)).toBeNull()
 })
 
 test(

@@ -6,6 +6,9 @@
  * failed test if the variable STORES names it.
  */
 import { describe, test } from 'vitest'
+import type { TestContext } from 'vitest'
+import { obstacleOf } from '../../src/servers/find.ts'
+import type { ServerKind } from '../../src/servers/kind.ts'
 
 /**
  * HOLDFAST_TEST_REDIS_URL for 'redis'. A group (redlock, cluster) also has ..._URLS, its members with commas between.
@@ -51,4 +54,10 @@ export function describeWithStore(name: string, title: string, body: (url: strin
     if (insisted(name)) throw new Error(`STORES names ${name}, which does not run: ${whyNotRunning(name)}`)
     context.skip(`${name}: ${whyNotRunning(name)}`)
   })
+}
+
+/** For a test that starts a server of its own. */
+export function skipWithout(kind: ServerKind, context: TestContext): void {
+  const obstacle = obstacleOf(kind)
+  if (obstacle !== null) context.skip(obstacle)
 }

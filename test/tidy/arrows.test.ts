@@ -22,7 +22,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   testing: ['base', 'store', 'core', 'locks', 'drivers'],
   conformance: ['base', 'store', 'core', 'locks', 'drivers', 'index'],
   sql: ['base', 'store', 'core'],
-  lab: ['base', 'store', 'core', 'locks', 'journal', 'drivers', 'open', 'index', 'sql'],
+  servers: ['base'],
+  lab: ['base', 'servers', 'store', 'core', 'locks', 'journal', 'drivers', 'open', 'index', 'sql'],
   cli: ['base', 'store', 'core', 'locks', 'journal', 'drivers', 'open', 'index', 'sql'],
 }
 

@@ -5,7 +5,7 @@
 import { sleep, systemClock } from '../../base/clock.ts'
 import { StoreUnavailableError } from '../../base/errors.ts'
 import { startProxy } from '../faults/proxy.ts'
-import { REDIS_DURABLE } from '../faults/servers.ts'
+import { REDIS_DURABLE } from '../../servers/redis.ts'
 import { addressOf, ownRedis } from '../redis/own.ts'
 import { openRaw } from '../redis/raw.ts'
 

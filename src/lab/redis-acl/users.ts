@@ -3,8 +3,7 @@ import { readFileSync } from 'node:fs'
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { REDIS } from '../faults/servers.ts'
-import type { FaultServer } from '../faults/servers.ts'
+import type { FaultServer } from '../../servers/start.ts'
 import { addressOf, ownRedis } from '../redis/own.ts'
 
 export const FILE = fileURLToPath(new URL('../../../docs/redis.acl', import.meta.url))
@@ -35,9 +34,7 @@ export async function startShared(directory: string, tooMuch: User | null): Prom
   )
   // The server may run as somebody else, who has to read it.
   await chmod(directory, 0o711)
-  // It serves when it asks for a password.
-  const kind = { ...REDIS, greeting: { send: 'PING\r\n', expect: '-NOAUTH' } }
-  const server = await ownRedis({ kind, args: ['--aclfile', path] })
+  const server = await ownRedis({ args: ['--aclfile', path] })
   return {
     as: user => addressOf(server, `${user}:${passwords.get(user) ?? ''}`),
     asStranger: login => addressOf(server, login),

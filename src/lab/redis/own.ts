@@ -1,8 +1,11 @@
 /** A Redis for an experiment: one of its own, or the user's. */
 import { ConfigurationError, StoreUnavailableError } from '../../base/errors.ts'
 import type { Given } from '../experiment.ts'
-import { programOf, REDIS, startServer } from '../faults/servers.ts'
-import type { FaultServer, ServerKind } from '../faults/servers.ts'
+import { obstacleOf } from '../../servers/find.ts'
+import type { ServerKind } from '../../servers/kind.ts'
+import { REDIS } from '../../servers/redis.ts'
+import { startServer } from '../../servers/start.ts'
+import type { FaultServer } from '../../servers/start.ts'
 import { optionalText } from '../given.ts'
 
 export interface OwnOptions {
@@ -25,10 +28,10 @@ export async function ownRedis({ kind = REDIS, args = [], otherwise = '' }: OwnO
 
 /** Before anything is begun or said. @throws StoreUnavailableError  redis-server is not installed */
 export function refuseWithoutRedis(otherwise = ''): void {
-  if (programOf(REDIS) !== null) return
-  const [program = ''] = REDIS.programs
+  const obstacle = obstacleOf(REDIS)
+  if (obstacle === null) return
   throw new StoreUnavailableError(
-    `This experiment starts a Redis of its own, and ${program} is not on the PATH. Install it (apt-get install ${REDIS.package}, or brew install redis)${otherwise}.`,
+    `This experiment starts a Redis of its own: ${obstacle}, or brew install redis${otherwise}.`,
     { ambiguous: false },
   )
 }

@@ -1,15 +1,18 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startProxy } from '../../../src/lab/faults/proxy.ts'
 import type { FaultProxy } from '../../../src/lab/faults/proxy.ts'
-import { programOf, REDIS, startServer } from '../../../src/lab/faults/servers.ts'
-import type { FaultServer } from '../../../src/lab/faults/servers.ts'
-import { talk } from './redis-talk.ts'
+import { obstacleOf } from '../../../src/servers/find.ts'
+import { REDIS } from '../../../src/servers/redis.ts'
+import { startServer } from '../../../src/servers/start.ts'
+import { skipWithout } from '../../support/stores.ts'
+import type { FaultServer } from '../../../src/servers/start.ts'
+import { talk } from '../../support/redis-talk.ts'
 
 describe('the fault proxy in front of a real server', () => {
   let server: FaultServer
   let proxy: FaultProxy
   beforeAll(async () => {
-    if (programOf(REDIS) === null) return
+    if (obstacleOf(REDIS) !== null) return
     server = await startServer(REDIS)
     proxy = await startProxy({ port: server.port, protocol: 'redis', seed: 7 })
   }, 20_000)
@@ -18,7 +21,7 @@ describe('the fault proxy in front of a real server', () => {
     await server?.close()
   })
   beforeEach(context => {
-    if (programOf(REDIS) === null) context.skip('redis-server is not installed')
+    skipWithout(REDIS, context)
     proxy.clear()
     proxy.resetCounts()
   })

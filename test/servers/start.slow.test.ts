@@ -4,10 +4,13 @@ import { existsSync, readFileSync, readlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { UnsupportedError } from '../../../src/base/errors.ts'
-import { MEMCACHED, programOf, REDIS, REDIS_DURABLE, startServer, VALKEY } from '../../../src/lab/faults/servers.ts'
-import type { FaultServer } from '../../../src/lab/faults/servers.ts'
-import { talk } from './redis-talk.ts'
+import { UnsupportedError } from '../../src/base/errors.ts'
+import { MEMCACHED } from '../../src/servers/memcached.ts'
+import { REDIS, REDIS_DURABLE, VALKEY } from '../../src/servers/redis.ts'
+import { startServer } from '../../src/servers/start.ts'
+import { skipWithout } from '../support/stores.ts'
+import type { FaultServer } from '../../src/servers/start.ts'
+import { talk } from '../support/redis-talk.ts'
 
 async function ask(server: FaultServer, line: string): Promise<string> {
   const client = await talk(server.port)
@@ -28,7 +31,11 @@ function alive(pid: number): boolean {
 }
 
 test('a program that is not installed is named, with what to install', async () => {
-  const kind = { ...REDIS, programs: ['no-such-server'], package: 'no-such-package' }
+  const kind = {
+    ...REDIS,
+    programs: { 'no-such-server': 'no-such-package' },
+    command: () => ['no-such-server'],
+  }
   await expect(startServer(kind)).rejects.toThrow(UnsupportedError)
   await expect(startServer(kind)).rejects.toThrow(
     'no-such-server is not on the PATH. Install it: apt-get install no-such-package',
@@ -37,7 +44,7 @@ test('a program that is not installed is named, with what to install', async () 
 
 for (const kind of [VALKEY, MEMCACHED]) {
   test(`${kind.name} starts, and ends`, async context => {
-    if (programOf(kind) === null) context.skip(`${kind.programs.join(', ')} is not installed`)
+    skipWithout(kind, context)
     const server = await startServer(kind)
     expect(server.running()).toBe(true)
     await server.close()
@@ -47,7 +54,7 @@ for (const kind of [VALKEY, MEMCACHED]) {
 
 describe('a real server', () => {
   beforeEach(context => {
-    if (programOf(REDIS) === null) context.skip('redis-server is not installed')
+    skipWithout(REDIS, context)
   })
 
   test('a paused server accepts connections and says nothing until it is continued', async () => {
@@ -105,7 +112,7 @@ describe('a real server', () => {
 
   for (const end of ['exit', 'SIGINT', 'SIGTERM'] as const) {
     test(`a program that starts servers and ends by ${end} leaves neither process nor directory`, async () => {
-      const fixture = fileURLToPath(new URL('../../fixtures/lab/start-server.mjs', import.meta.url))
+      const fixture = fileURLToPath(new URL('../fixtures/lab/start-server.mjs', import.meta.url))
       const child = spawn(process.execPath, [fixture, end], { stdio: ['ignore', 'pipe', 'inherit'] })
       const ended = once(child, 'exit')
       const [line] = await once(child.stdout, 'data')

@@ -11,7 +11,7 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { UnsupportedError } from '../../base/errors.ts'
+import { UnsupportedError } from '../base/errors.ts'
 
 const SHIM = `
 #define _GNU_SOURCE

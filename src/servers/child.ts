@@ -7,8 +7,8 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { sleep, systemClock } from '../../base/clock.ts'
-import { HoldfastError } from '../../base/errors.ts'
+import { sleep, systemClock } from '../base/clock.ts'
+import { HoldfastError } from '../base/errors.ts'
 import { atExit } from './cleanup.ts'
 
 /** How a process ended: by its own code, or by a signal. */

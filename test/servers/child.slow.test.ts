@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
-import { hurtable, startChild } from '../../../src/lab/faults/children.ts'
+import { hurtable, startChild } from '../../src/servers/child.ts'
 
 const COUNTS = ['-e', 'let n = 0; setInterval(() => console.log(n++), 5)']
 

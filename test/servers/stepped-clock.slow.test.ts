@@ -2,11 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { UnsupportedError } from '../../../src/base/errors.ts'
-import { steppedClock } from '../../../src/lab/faults/clock.ts'
-import { programOf, REDIS, startServer } from '../../../src/lab/faults/servers.ts'
-import type { FaultServer } from '../../../src/lab/faults/servers.ts'
-import { talk } from './redis-talk.ts'
+import { UnsupportedError } from '../../src/base/errors.ts'
+import { steppedClock } from '../../src/servers/stepped-clock.ts'
+import { REDIS } from '../../src/servers/redis.ts'
+import { startServer } from '../../src/servers/start.ts'
+import { skipWithout } from '../support/stores.ts'
+import type { FaultServer } from '../../src/servers/start.ts'
+import { talk } from '../support/redis-talk.ts'
 
 async function ask(server: FaultServer, line: string): Promise<string> {
   const client = await talk(server.port)
@@ -18,7 +20,7 @@ async function ask(server: FaultServer, line: string): Promise<string> {
 }
 
 test("a server's clock steps forward and back while it runs, and its keys with it", async context => {
-  if (programOf(REDIS) === null) context.skip('redis-server is not installed')
+  skipWithout(REDIS, context)
   const server = await startServer(REDIS, { stepClock: true }).catch((cause: unknown) => {
     if (cause instanceof UnsupportedError) context.skip(cause.message)
     throw cause
