@@ -3,6 +3,7 @@ import { request } from 'node:https'
 import type { RequestOptions } from 'node:https'
 import { createConnection } from 'node:net'
 import type { Socket } from 'node:net'
+import { systemClock } from '../base/clock.ts'
 import { HOST } from './kind.ts'
 
 const PATIENCE_MS = 1_000
@@ -22,10 +23,11 @@ export function ask(port: number, { send, until, connect = plainly }: Question):
     const socket = connect(port)
     let text = ''
     const done = (): void => {
+      patience.cancel()
       socket.destroy()
       resolve(text)
     }
-    socket.setTimeout(PATIENCE_MS, done)
+    const patience = systemClock.after(PATIENCE_MS, done)
     if (send !== '') socket.write(send)
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString('latin1')

@@ -7,7 +7,7 @@
  */
 import { createServer } from 'node:net'
 import { existsSync, readdirSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { chmod, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sleep, systemClock } from '../base/clock.ts'
 import { HoldfastError } from '../base/errors.ts'
@@ -75,11 +75,18 @@ export function createFleet({ folder, base, say, complain }: FleetOptions): Flee
     return stores.filter(({ name }) => wanted.has(name))
   }
 
+  /** The servers may run as somebody else, who must get through. */
+  async function openFolder(): Promise<void> {
+    await mkdir(folder, { recursive: true })
+    await chmod(folder, 0o755)
+  }
+
   async function start(store: Store): Promise<boolean> {
     const place = placeOf(store)
     const began = systemClock.now()
     if (state(store) === 'paused') signalAt(place, 'SIGCONT')
     if (state(store) === 'down') {
+      await openFolder()
       await prepare(store.kind, place)
       const child = await spawnServer(store.kind, { place })
       record(place, child.pid ?? 0)
@@ -107,7 +114,7 @@ export function createFleet({ folder, base, say, complain }: FleetOptions): Flee
     return done.every(Boolean)
   }
 
-  async function join_(group: Group): Promise<boolean> {
+  async function joined(group: Group): Promise<boolean> {
     const deadline = systemClock.now() + JOIN_MS
     while (!((await group.join?.()) ?? true)) {
       if (systemClock.now() > deadline) {
@@ -131,7 +138,7 @@ export function createFleet({ folder, base, say, complain }: FleetOptions): Flee
     )
     const touched = groups.filter(({ members }) => among.some(({ name }) => members.includes(name)))
     const whole = touched.filter(group => membersOf(group).every(member => state(member) === 'up'))
-    const joined = await Promise.all(whole.map(join_))
+    const joined = await Promise.all(whole.map(joined))
     return first && then && joined.every(Boolean)
   }
 
