@@ -114,7 +114,7 @@ export function createFleet({ folder, base, say, complain }: FleetOptions): Flee
     return done.every(Boolean)
   }
 
-  async function joined(group: Group): Promise<boolean> {
+  async function together(group: Group): Promise<boolean> {
     const deadline = systemClock.now() + JOIN_MS
     while (!((await group.join?.()) ?? true)) {
       if (systemClock.now() > deadline) {
@@ -138,7 +138,7 @@ export function createFleet({ folder, base, say, complain }: FleetOptions): Flee
     )
     const touched = groups.filter(({ members }) => among.some(({ name }) => members.includes(name)))
     const whole = touched.filter(group => membersOf(group).every(member => state(member) === 'up'))
-    const joined = await Promise.all(whole.map(joined))
+    const joined = await Promise.all(whole.map(together))
     return first && then && joined.every(Boolean)
   }
 
@@ -181,8 +181,8 @@ export function createFleet({ folder, base, say, complain }: FleetOptions): Flee
     variables() {
       const running = stores.filter(store => state(store) !== 'down')
       // A group's line stands as soon as one member runs: what a client does with the others down is what tests ask.
-      const together = groups.filter(group => membersOf(group).some(member => running.includes(member)))
-      return Object.fromEntries([...running.flatMap(ofStore), ...together.flatMap(ofGroup)])
+      const standing = groups.filter(group => membersOf(group).some(member => running.includes(member)))
+      return Object.fromEntries([...running.flatMap(ofStore), ...standing.flatMap(ofGroup)])
     },
   }
 
