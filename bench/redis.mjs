@@ -11,16 +11,13 @@
 // pushes are counted by the server (INFO commandstats), apart from those inside scripts. An idle process tells how long
 // this machine itself stalls, and `bare` what machine and client allow a queue in Redis at all: the same work on a list
 // and a push, in ioredis, which renews nothing, forgets nobody that is dead, and would not survive a lost message.
-import { fork, spawn } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { startServer } from './redis-server.mjs'
 
 const SELF = fileURLToPath(import.meta.url)
 const INSIDE_MS = 1
@@ -359,38 +356,6 @@ async function rawNodeRedis(url) {
     set: (key, id) => redis.set(key, id, { PX: 15_000, NX: true }),
     release: (sha, key, id) => redis.evalSha(sha, { keys: [key], arguments: [id] }),
     close: () => redis.destroy(),
-  }
-}
-
-async function startServer() {
-  const port = await new Promise(resolve => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port: free } = probe.address()
-      probe.close(() => resolve(free))
-    })
-  })
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-bench-redis-'))
-  const child = spawn(
-    'redis-server',
-    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', directory],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  )
-  await new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', code => reject(new Error(`redis-server ended with ${code}`)))
-    child.stdout.on('data', text => String(text).includes('Ready to accept connections') && resolve())
-  })
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    async stop() {
-      child.removeAllListeners('exit')
-      const ended = once(child, 'exit')
-      child.kill()
-      await ended
-      rmSync(directory, { recursive: true })
-    },
   }
 }
 

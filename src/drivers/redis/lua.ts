@@ -73,6 +73,12 @@ local function count() return #queue / CELL end
 
 local function size(ids) return #ids == 0 and '' or table.concat(ids, ' ') .. ' ' end
 
+-- Has this ticket so much of its life left?
+local function lives(id, span)
+  local record = redis.call('HGET', key, 't' .. id)
+  return tonumber(match(record, '^%a (%d+)')) - now >= span
+end
+
 -- Removes what has run out, cuts what a clock that was set back has stretched, and finds the nearest end anew.
 local function walk(kind, cells)
   local ids, kept, gone = split(cells), {}, 0

@@ -34,7 +34,11 @@ local queue = state[2] or ''
 local last, stays, far, nearest, seen, held = string.match(state[1] or '1 0 0 0 0 0 0', '^1 (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
 local quick = last and not state[3] and not state[4] and ARGV[2] == ''
 if quick and queue ~= '' then
-  quick = ARGV[5] == '1' and string.byte(ARGV[7]) == 120 and now >= tonumber(seen) and nearest - now >= ARGV[4] / 3
+  quick = ARGV[5] == '1' and string.byte(ARGV[7]) == 120 and now >= tonumber(seen) and now < tonumber(nearest)
+  if quick and nearest - now < ARGV[4] / 3 then
+    local ends = string.match(redis.call('HGET', KEYS[1], 't' .. string.sub(queue, -23, -2)), '^%a (%d+)')
+    quick = ends - now >= ARGV[4] / 3
+  end
 end
 local token = quick and math.max(last, now)
 if quick and token + ARGV[6] <= 9007199254740991 then
@@ -58,12 +62,11 @@ ${RECORD}
 local id, known, ttl, waiterTtl, tokens = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
 local mode, limit, channel = match(ARGV[7], '^(%a) (%S+) (%S+)$')
 
--- The end of the life before it that makes this ticket hold, or its heartbeat.
+-- The end of the life before it that makes this ticket hold, or its heartbeat. While the one right in front lives past
+-- that, so does what is between it and the lock: a crowd costs a heartbeat one look, and only the next in line more.
 local function retry(own, at)
   local beat = waiterTtl / 3
-  if nearest - now >= beat then return beat end
-  sweep()
-  if nearest - now >= beat then return beat end
+  if lives(string.sub(queue, (at - 1) * CELL + 1, at * CELL - 1), beat) then return beat end
   local line, ends = {}, {}
   for i, record in ipairs(fetch('t', split(string.sub(queue, 1, at * CELL)))) do
     line[i] = parse(record)
