@@ -55,6 +55,7 @@ const ASK_WHO_MS = 250
 /** `emptied`: nobody waits in that line any more. */
 export function createApplicants<L extends Line>(core: Core, emptied: (line: L) => void): Applicants<L> {
   const { clock, events, store } = core
+  const asking = new Map<string, Promise<WaitTimeoutError['holders']>>()
   let serial = 0
 
   function add(line: L, waiting: Waiting, resolve: Applicant['resolve'], reject: Applicant['reject']): Applicant {
@@ -111,11 +112,18 @@ export function createApplicants<L extends Line>(core: Core, emptied: (line: L) 
     refuse(line, applicant, new WaitTimeoutError(message, { key, waitedMs, holders, own: applicant.own }))
   }
 
-  async function whoHolds(key: string): Promise<WaitTimeoutError['holders']> {
-    const view = await call(clock, store, 'inspect', key, Math.min(ASK_WHO_MS, core.storeTimeoutMs), io =>
+  /** One question at a time for each key, however many want to know: its answer is as long as the queue. */
+  function whoHolds(key: string): Promise<WaitTimeoutError['holders']> {
+    const asked = asking.get(key)
+    if (asked !== undefined) return asked
+    const answer = call(clock, store, 'inspect', key, Math.min(ASK_WHO_MS, core.storeTimeoutMs), io =>
       store.inspect(key, io),
-    )
-    return view.ok ? (view.value?.holders ?? []) : []
+    ).then(view => {
+      asking.delete(key)
+      return view.ok ? (view.value?.holders ?? []) : []
+    })
+    asking.set(key, answer)
+    return answer
   }
 
   function announce(line: L, ahead: number, own: boolean): void {
