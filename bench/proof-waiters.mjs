@@ -80,8 +80,8 @@ async function round({ url, key, each, ms, ttlMs, dies }) {
   const diedAt = hostNow()
   if (dies === 'the holder') holder.kill9()
   if (dies === 'a quarter of the waiters') {
-    crowd.shift().kill9()
-    granted.shift()
+    crowd.shift()?.kill9()
+    void granted.shift()
     await setTimeout(WAITER_LIFE_MS)
     holder.say('end')
   }
