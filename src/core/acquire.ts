@@ -116,7 +116,7 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
       now < attempt.aliveUntil &&
       wanted.autoRenew &&
       wanted.minHoldMs === 0 &&
-      attempt.aliveUntil - now >= core.waiterTtlMs * ENOUGH_LIFE
+      attempt.aliveUntil - now >= Math.min(core.waiterTtlMs, wanted.ttlMs) * ENOUGH_LIFE
     )
   }
 
@@ -142,8 +142,7 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
         if (given) return giveBack()
         const now = clock.now()
         if (pushed && attempt.token !== null && mayStart(now)) {
-          const validUntil = Math.min(attempt.aliveUntil, now + wanted.ttlMs)
-          return hold(attempt.token, now, validUntil, { waiters: 0, at: -Infinity }, 'push')
+          return hold(attempt.token, now, attempt.aliveUntil, { waiters: 0, at: -Infinity }, 'push')
         }
         pushed = false
         asked = false
@@ -185,7 +184,9 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
             attempt.token = entry.token
             pushes.named(wanted.key, target)
           }
-          attempt.aliveUntil = closesAt(now, entry.leftMs, store.traits)
+          // An enter of ours that is carried out once more, after the ticket came to hold, sets its end to the ttl from then:
+          // later than this sending, since then it still waited.
+          attempt.aliveUntil = closesAt(now, Math.min(entry.leftMs, wanted.ttlMs, wanted.maxHoldMs), store.traits)
           ahead = entry.ahead
           onWaiting(ahead)
           await pause(Math.max(1, now + (listening ? entry.retryMs : Math.min(entry.retryMs, poll())) - clock.now()))

@@ -52,10 +52,14 @@ export interface Ticket {
   readonly expiresAt: number
   /** The span that gave `expiresAt`: more than this it may never have left, whatever the clock does. */
   readonly lifeMs: number
+  /** The ttl it asked for, while it lives on its waiting life: until it is first heard of as a holder. Else null. */
+  readonly claimMs: number | null
   /** Left by its owner, but kept for minHold: nobody may renew it. */
   readonly kept: boolean
   /** Why renewal is forbidden; null: it is not. */
   readonly revoked: string | null
+  /** A driver's own word on it, such as whom to tell; no transition looks at it. */
+  readonly extra?: string
 }
 
 /** An id that may not come (back) to life. */
@@ -74,14 +78,19 @@ export interface Queue {
   readonly forbidden: readonly Forbidden[]
 }
 
-/** `ms`: the clock that decides expiry. `micros`: microseconds since 1970, from which tokens are made. */
+/**
+ * `ms`: the clock that decides expiry. `micros`: microseconds since 1970, from which tokens are made.
+ *
+ * Read no earlier than the queue: with a clock from before it, a step would take time from a ticket that another step
+ * has prolonged in between, and two would hold.
+ */
 export interface Now {
   readonly ms: number
   readonly micros: number
 }
 
 /**
- * `holds`: tokens of tickets, the caller's own left out, that hold since this step. `revoked`: tickets whose owners
+ * `queue`: the very one that was given if nothing has changed, and then nothing need be written. `holds`: tokens of tickets, the caller's own left out, that hold since this step. `revoked`: tickets whose owners
  * must be told.
  */
 export interface Step<Answer> {
@@ -96,6 +105,16 @@ export const EMPTY: Queue = { tickets: [], end: 0, forbidden: [] }
 /** A waiter refreshes after a third of its life, so that one lost heartbeat costs it nothing. */
 const HEARTBEATS = 3
 /**
+ * Who waits and asks again with more than this part of its life left changes nothing: a poll need not write. A
+ * heartbeat, which comes after a third, always refreshes.
+ */
+export const FRESH = 3 / 4
+/**
+ * An end farther away than the ticket's own life tells of a clock that was set back, and is cut. Not at once: between
+ * the reading of a clock and the use of it a statement may pass, and what is alive must not be cut for that.
+ */
+const TOLERANCE_MS = 1_000
+/**
  * How long a revoked waiter's id stays forbidden: long enough for its owner, which asks every few seconds, to learn
  * why.
  */
@@ -106,7 +125,7 @@ const REVOKED_MS = 60_000
  */
 const REMEMBER_MICROS = 86_400e6
 
-export function enter(before: Queue, request: TicketRequest, now: Now): Step<Entry> {
+export function enter(before: Queue, request: TicketRequest & Pick<Ticket, 'extra'>, now: Now): Step<Entry> {
   const queue = sweep(before, now)
   const forbidden = queue.forbidden.find(entry => entry.id === request.id)
   if (forbidden)
@@ -114,20 +133,7 @@ export function enter(before: Queue, request: TicketRequest, now: Now): Step<Ent
 
   const index = queue.tickets.findIndex(ticket => ticket.id === request.id)
   const ticket = queue.tickets[index]
-  if (ticket?.kept === true)
-    return settle(queue, now, { status: 'forbidden', reason: 'left', message: 'the ticket was left and is kept' })
-  if (ticket && ticket.revoked !== null)
-    return settle(queue, now, { status: 'forbidden', reason: 'revoked', message: ticket.revoked })
-  if (ticket) {
-    const held = index < holding(queue.tickets)
-    const fresh = refresh(
-      held && ticket.heldAt === null ? { ...ticket, heldAt: now.ms } : ticket,
-      held ? request.ttlMs : request.waiterTtlMs,
-      now,
-    )
-    const tickets = queue.tickets.with(index, fresh)
-    return settle({ ...queue, tickets }, now, place(tickets, index, request, now))
-  }
+  if (ticket) return enterAgain(queue, { index, ticket, request }, now)
   if (request.token !== undefined) return settle(queue, now, { status: 'gone' })
 
   const token = Math.max(queue.end, now.micros)
@@ -136,28 +142,48 @@ export function enter(before: Queue, request: TicketRequest, now: Now): Step<Ent
   const holds = holding([...queue.tickets, request]) > queue.tickets.length
   if (!holds && !request.queue) return settle(queue, now, refusal(queue.tickets, now))
 
+  const { id, tokens, holder, mode, limit, meta } = request
   const lifeMs = holds ? request.ttlMs : request.waiterTtlMs
   const fresh: Ticket = {
-    id: request.id,
+    id,
     token,
-    tokens: request.tokens,
-    holder: request.holder,
-    mode: request.mode,
-    limit: request.limit,
-    meta: request.meta,
+    tokens,
+    holder,
+    mode,
+    limit,
+    meta,
     enteredAt: now.ms,
     heldAt: holds ? now.ms : null,
     expiresAt: now.ms + lifeMs,
     lifeMs,
+    claimMs: holds ? null : request.ttlMs,
     kept: false,
     revoked: null,
+    ...(request.extra === undefined ? {} : { extra: request.extra }),
   }
   const tickets = [...queue.tickets, fresh]
-  return settle(
-    { ...queue, tickets, end: token + request.tokens },
-    now,
-    place(tickets, tickets.length - 1, request, now),
-  )
+  return settle({ ...queue, tickets, end: token + tokens }, now, place(tickets, tickets.length - 1, request, now))
+}
+
+/** The heartbeat and the poll of one that waits, the claim of one that holds. */
+function enterAgain(
+  queue: Queue,
+  { index, ticket, request }: { readonly index: number; readonly ticket: Ticket; readonly request: TicketRequest },
+  now: Now,
+): Step<Entry> {
+  if (ticket.kept)
+    return settle(queue, now, { status: 'forbidden', reason: 'left', message: 'the ticket was left and is kept' })
+  if (ticket.revoked !== null)
+    return settle(queue, now, { status: 'forbidden', reason: 'revoked', message: ticket.revoked })
+  const holds = index < holding(queue.tickets)
+  const isFresh = ticket.expiresAt - now.ms > request.waiterTtlMs * FRESH
+  const prolonged = holds
+    ? claim(ticket, request.ttlMs, now)
+    : isFresh
+      ? ticket
+      : prolong(ticket, request.waiterTtlMs, now)
+  const after = put(queue, index, prolonged)
+  return settle(after, now, place(after.tickets, index, request, now))
 }
 
 export function renew(before: Queue, request: RenewRequest, now: Now): Step<Renewal> {
@@ -171,30 +197,25 @@ export function renew(before: Queue, request: RenewRequest, now: Now): Step<Rene
   const holders = holding(queue.tickets)
   if (!ticket || ticket.kept || index >= holders)
     return settle(queue, now, { status: 'lost', reason: 'gone', message: 'the ticket is no longer in the queue' })
-  const fresh = refresh({ ...ticket, heldAt: ticket.heldAt ?? now.ms }, request.ttlMs, now)
-  const tickets = queue.tickets.with(index, fresh)
+  const fresh = claim(ticket, request.ttlMs, now)
   const leftMs = Math.min(leftOf(fresh, now), request.ttlMs)
-  return settle({ ...queue, tickets }, now, { status: 'held', leftMs, waiters: tickets.length - holders })
+  return settle(put(queue, index, fresh), now, { status: 'held', leftMs, waiters: queue.tickets.length - holders })
 }
 
 export function leave(before: Queue, request: LeaveRequest, now: Now): Step<{ readonly was: Was }> {
   let queue = sweep(before, now)
-  if (request.forbidMs > 0) queue = forbid(queue, request.id, 'left', 'its owner gave it up', request.forbidMs, now)
-  const index = queue.tickets.findIndex(ticket => ticket.id === request.id)
+  const { id, keepMs, forbidMs } = request
+  if (forbidMs > 0)
+    queue = forbid(queue, { id, reason: 'left', message: 'its owner gave it up', lifeMs: forbidMs }, now)
+  const index = queue.tickets.findIndex(ticket => ticket.id === id)
   const ticket = queue.tickets[index]
   if (!ticket || ticket.kept) return settle(queue, now, { was: 'absent' })
   const held = index < holding(queue.tickets)
-  const tickets =
-    held && request.keepMs > 0
-      ? queue.tickets.with(index, {
-          ...ticket,
-          heldAt: ticket.heldAt ?? now.ms,
-          expiresAt: now.ms + request.keepMs,
-          lifeMs: request.keepMs,
-          kept: true,
-        })
-      : queue.tickets.toSpliced(index, 1)
-  return settle({ ...queue, tickets }, now, { was: held ? 'held' : 'waiting' })
+  if (held && keepMs > 0) {
+    const kept = { ...ticket, heldAt: ticket.heldAt ?? now.ms, expiresAt: now.ms + keepMs, lifeMs: keepMs, kept: true }
+    return settle(put(queue, index, kept), now, { was: 'held' })
+  }
+  return settle({ ...queue, tickets: queue.tickets.toSpliced(index, 1) }, now, { was: held ? 'held' : 'waiting' })
 }
 
 /**
@@ -206,22 +227,25 @@ export function revoke(before: Queue, request: RevokeRequest, now: Now): Step<nu
   const holders = holding(queue.tickets)
   const revoked: { token: number; reason: string }[] = []
   const tickets: Ticket[] = []
+  const { reason: message } = request
   for (const [index, ticket] of queue.tickets.entries()) {
     const held = index < holders
-    const chosen =
-      request.tickets === 'all' ||
-      (request.tickets === 'holders'
-        ? held
-        : ticket.token <= request.tickets && request.tickets < ticket.token + ticket.tokens)
-    if (!chosen) {
+    if (!isChosen(request.tickets, ticket, held)) {
       tickets.push(ticket)
       continue
     }
-    revoked.push({ token: ticket.token, reason: request.reason })
-    if (held && !request.now) tickets.push({ ...ticket, revoked: request.reason })
-    else queue = forbid(queue, ticket.id, 'revoked', request.reason, Math.max(REVOKED_MS, ticket.lifeMs), now)
+    revoked.push({ token: ticket.token, reason: message })
+    const lifeMs = Math.max(REVOKED_MS, ticket.lifeMs)
+    if (held && !request.now) tickets.push({ ...ticket, revoked: message })
+    else queue = forbid(queue, { id: ticket.id, reason: 'revoked', message, lifeMs }, now)
   }
+  if (revoked.length === 0) return settle(queue, now, 0)
   return { ...settle({ ...queue, tickets }, now, revoked.length), revoked }
+}
+
+function isChosen(wanted: RevokeRequest['tickets'], { token, tokens }: Ticket, held: boolean): boolean {
+  if (typeof wanted === 'number') return token <= wanted && wanted < token + tokens
+  return wanted === 'all' || held
 }
 
 /** What people see. Changes nothing; null: nothing is held and nobody waits. */
@@ -250,15 +274,23 @@ export function forgettable(queue: Queue, now: Now): boolean {
 
 /** Removes what has run out, and cuts what a clock that was set back has stretched. */
 function sweep(queue: Queue, now: Now): Queue {
-  const tickets = queue.tickets
-    .filter(ticket => ticket.expiresAt > now.ms)
-    .map(ticket =>
-      ticket.expiresAt > now.ms + ticket.lifeMs ? { ...ticket, expiresAt: now.ms + ticket.lifeMs } : ticket,
-    )
-  const forbidden = queue.forbidden
-    .filter(entry => entry.until > now.ms)
-    .map(entry => (entry.until > now.ms + entry.lifeMs ? { ...entry, until: now.ms + entry.lifeMs } : entry))
+  const cutTicket = (ticket: Ticket): Ticket =>
+    isStretched(ticket.expiresAt, ticket.lifeMs, now) ? { ...ticket, expiresAt: now.ms + ticket.lifeMs } : ticket
+  const cutForbidden = (entry: Forbidden): Forbidden =>
+    isStretched(entry.until, entry.lifeMs, now) ? { ...entry, until: now.ms + entry.lifeMs } : entry
+  const isRight = (end: number, lifeMs: number): boolean => end > now.ms && !isStretched(end, lifeMs, now)
+  if (
+    queue.tickets.every(ticket => isRight(ticket.expiresAt, ticket.lifeMs)) &&
+    queue.forbidden.every(entry => isRight(entry.until, entry.lifeMs))
+  )
+    return queue
+  const tickets = queue.tickets.filter(ticket => ticket.expiresAt > now.ms).map(cutTicket)
+  const forbidden = queue.forbidden.filter(entry => entry.until > now.ms).map(cutForbidden)
   return { ...queue, tickets, forbidden }
+}
+
+function isStretched(end: number, lifeMs: number, now: Now): boolean {
+  return end > now.ms + lifeMs + TOLERANCE_MS
 }
 
 /** Marks who holds since now, so that each is told once. */
@@ -273,21 +305,29 @@ function settle<Answer>(queue: Queue, now: Now, answer: Answer): Step<Answer> {
 }
 
 /** A live ticket's end only moves later. */
-function refresh(ticket: Ticket, lifeMs: number, now: Now): Ticket {
+function prolong(ticket: Ticket, lifeMs: number, now: Now): Ticket {
   const expiresAt = now.ms + lifeMs
   return expiresAt > ticket.expiresAt ? { ...ticket, expiresAt, lifeMs } : ticket
 }
 
-function forbid(
-  queue: Queue,
-  id: string,
-  reason: Forbidden['reason'],
-  message: string,
-  lifeMs: number,
-  now: Now,
-): Queue {
-  const others = queue.forbidden.filter(entry => entry.id !== id)
-  return { ...queue, forbidden: [...others, { id, reason, message, until: now.ms + lifeMs, lifeMs }] }
+/**
+ * Prolongs one that holds. The first time after a wait its end is set, and may so come earlier: a dead holder is in the
+ * way for its ttl, not for its waiting life. Never for less than it asked for when it came, since on a push its owner
+ * has counted on that much.
+ */
+function claim(ticket: Ticket, ttlMs: number, now: Now): Ticket {
+  if (ticket.claimMs === null) return prolong(ticket, ttlMs, now)
+  const lifeMs = Math.max(ttlMs, ticket.claimMs)
+  return { ...ticket, heldAt: ticket.heldAt ?? now.ms, expiresAt: now.ms + lifeMs, lifeMs, claimMs: null }
+}
+
+function put(queue: Queue, index: number, ticket: Ticket): Queue {
+  return queue.tickets[index] === ticket ? queue : { ...queue, tickets: queue.tickets.with(index, ticket) }
+}
+
+function forbid(queue: Queue, entry: Omit<Forbidden, 'until'>, now: Now): Queue {
+  const others = queue.forbidden.filter(({ id }) => id !== entry.id)
+  return { ...queue, forbidden: [...others, { ...entry, until: now.ms + entry.lifeMs }] }
 }
 
 /** Never more than was given: `(now + life) - now` is a hair above `life` for some fractions. */

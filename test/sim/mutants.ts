@@ -37,7 +37,7 @@ const windowOfRenewal: readonly Patch[] = [
 
 /** A late heartbeat finds the ticket of its id, though its time was up, at its old place. */
 const AWAKE = `function awake(queue, id) {
-  const found = queue.asleep.find(ticket => ticket.id === id)
+  const found = queue.asleep?.find(ticket => ticket.id === id)
   if (found === undefined) return queue
   const tickets = [...queue.tickets, found].toSorted((a, b) => a.token - b.token)
   return { ...queue, tickets, asleep: queue.asleep.filter(ticket => ticket !== found) }
@@ -49,8 +49,11 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a waiter starts on a push without asking its own clock',
     patches: [
       { find: 'now < attempt.aliveUntil && wanted.autoRenew', replace: 'wanted.autoRenew' },
-      { find: '&& attempt.aliveUntil - now >= core.waiterTtlMs * ENOUGH_LIFE', replace: '' },
-      { find: 'Math.min(attempt.aliveUntil, now + wanted.ttlMs)', replace: 'now + wanted.ttlMs' },
+      {
+        find: '&& attempt.aliveUntil - now >= Math.min(core.waiterTtlMs, wanted.ttlMs) * ENOUGH_LIFE',
+        replace: '',
+      },
+      { find: 'hold(attempt.token, now, attempt.aliveUntil,', replace: 'hold(attempt.token, now, now + wanted.ttlMs,' },
     ],
   },
   { name: 'the window counts from the arrival of the reply', patches: [...windowOfEnter, ...windowOfRenewal] },
@@ -75,9 +78,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a leave forbids nothing',
-    patches: [
-      { find: 'if (request.forbidMs > 0) queue = forbid(', replace: 'if (request.forbidMs < 0) queue = forbid(' },
-    ],
+    patches: [{ find: 'if (forbidMs > 0) queue = forbid(', replace: 'if (forbidMs < 0) queue = forbid(' }],
   },
   { name: 'the window of a new lease counts from the arrival of the reply', patches: windowOfEnter },
   { name: 'the window of a renewal counts from the arrival of the reply', patches: windowOfRenewal },
@@ -198,6 +199,14 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'the store takes the first renewal after a push for less than its owner counts on',
+    patches: [{ find: 'const lifeMs = Math.max(ttlMs, ticket.claimMs)', replace: 'const lifeMs = ttlMs' }],
+  },
+  {
+    name: 'a waiter counts on its waiting life beyond its ttl',
+    patches: [{ find: 'Math.min(entry.leftMs, wanted.ttlMs, wanted.maxHoldMs)', replace: 'entry.leftMs' }],
+  },
+  {
     name: 'readers overtake a writer that waits',
     patches: [
       {
@@ -210,7 +219,7 @@ export const MUTANTS: readonly Mutant[] = [
 ]
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const NEEDED = ['base', 'core', 'journal', 'store', 'drivers/memory.ts', 'locks']
+const NEEDED = ['base', 'core', 'journal', 'store', 'drivers/memory.ts', 'drivers/shared', 'locks']
 
 /** A copy of the sources, patched and loaded. @throws if a text is not there exactly once */
 export async function loadMutant({ name, patches }: Mutant): Promise<Modules> {

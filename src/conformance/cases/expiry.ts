@@ -128,6 +128,45 @@ export function expiryCases(test: Register): void {
     assert.equal((await store.inspect(KEY, IO))?.waiters.length, 1)
   })
 
+  test('who waited and now holds costs its ttl when it is dead, not its waiting life', ['queue'], async scene => {
+    const [here, there] = [await scene.store(), await scene.store()]
+    for (const first of ['renewal', 'enter'] as const) {
+      const key = `after ${first}`
+      const [a, b, c] = [
+        visitor(scene, here, 'A', { key }),
+        visitor(scene, there, 'B', { key, ttlMs: scene.times.shortMs }),
+        visitor(scene, here, 'C', { key, queue: false }),
+      ]
+      holds(await a.enter())
+      const { token } = waits(await b.enter())
+      await a.leave()
+      const sentAt = clock.now()
+      if (first === 'renewal') held(await b.renew())
+      else holds(await b.enter({ token }))
+      await comesToHold(scene, c)
+      const tookMs = clock.now() - sentAt
+      assert.ok(tookMs >= notBefore(here, scene.times.shortMs), `taken over after ${tookMs} ms`)
+    }
+  })
+
+  test(
+    'a first renewal shorter than the ttl asked for does not shorten what follows a wait',
+    ['queue'],
+    async scene => {
+      const [here, there] = [await scene.store(), await scene.store()]
+      const { steadyMs, tinyMs } = scene.times
+      const [a, b] = [visitor(scene, here, 'A'), visitor(scene, there, 'B', { ttlMs: steadyMs })]
+      holds(await a.enter())
+      waits(await b.enter())
+      await a.leave()
+      const sentAt = clock.now()
+      held(await b.renew(tinyMs))
+      await comesToHold(scene, visitor(scene, here, 'C', { queue: false }))
+      const tookMs = clock.now() - sentAt
+      assert.ok(tookMs >= notBefore(here, steadyMs), `taken over after ${tookMs} ms of ${steadyMs}`)
+    },
+  )
+
   test('nobody has more time left than the ttl asked for', [], async scene => {
     const store = await scene.store()
     const a = visitor(scene, store, 'A')

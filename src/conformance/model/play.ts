@@ -116,13 +116,16 @@ async function compare(story: Story, stage: Stage): Promise<void> {
     return step.answer
   }
 
-  /** Gives the time for one call, once nothing is about to expire. */
-  async function settledNow(): Promise<Now> {
+  /** Gives the time for one call, once nothing is about to expire, nor to be no longer fresh. */
+  async function settledNow(message?: Sent): Promise<Now> {
     for (;;) {
       const ms = nowMs()
+      const asked = message?.verb === 'enter' ? message.request : null
+      const turns = (asked && queues.get(asked.key)?.tickets.filter(ticket => ticket.id === asked.id)) ?? []
       const ends = [...queues.values()].flatMap(queue => [
         ...queue.tickets.map(ticket => ticket.expiresAt),
         ...queue.forbidden.map(entry => entry.until),
+        ...turns.map(ticket => ticket.expiresAt - (asked?.waiterTtlMs ?? 0) * rule.FRESH),
       ])
       const close = ends.filter(end => Math.abs(end - ms) <= marginMs)
       if (clock || close.length === 0) return { ms, micros: Math.floor((clock ?? realClock).wall() * 1_000) }
@@ -143,7 +146,7 @@ async function compare(story: Story, stage: Stage): Promise<void> {
   }
 
   async function carryOut(message: Sent): Promise<void> {
-    const now = await settledNow()
+    const now = await settledNow(message)
     if (message.verb === 'enter') {
       const { request, store } = message
       // An id names one ticket, ever: its token never meets a later ticket that only a repeated story gave the id.

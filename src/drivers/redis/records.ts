@@ -130,6 +130,7 @@ function ticketOf(line: string): Ticket {
     heldAt: since === '-' ? null : ms(since),
     expiresAt: ms(ends),
     lifeMs: ms(life),
+    claimMs: null,
     kept: state === 'k' || state === 'b',
     revoked: state === 'r' || state === 'b' ? '' : null,
   }

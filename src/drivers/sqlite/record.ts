@@ -165,6 +165,8 @@ function decodeTicket(value: unknown): Ticket {
     heldAt: from['heldAt'] === null ? null : number(from, 'heldAt'),
     expiresAt: number(from, 'expiresAt'),
     lifeMs: number(from, 'lifeMs'),
+    // A record of before this was kept has none.
+    claimMs: typeof from['claimMs'] === 'number' ? from['claimMs'] : null,
     kept: flag(from, 'kept'),
     revoked: from['revoked'] === null ? null : text(from, 'revoked'),
   }
