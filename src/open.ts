@@ -3,6 +3,7 @@
  */
 import { namespaceOf, withoutPassword } from './base/address.ts'
 import { ConfigurationError } from './base/errors.ts'
+import { withPasswordOfFile } from './base/password.ts'
 import type { Locks, LocksOptions } from './locks/types.ts'
 import { memory } from './drivers/memory/opening.ts'
 import { redis } from './drivers/redis/opening.ts'
@@ -26,7 +27,8 @@ const OPENINGS = [memory, sqlite, redis, redlock]
 const PROBE = 'holdfast'
 
 /**
- * Opens a store by address and returns its locks. Without a target: HOLDFAST_STORE, else the embedded SQLite file
+ * Opens a store by address and returns its locks. Without a target: HOLDFAST_STORE (with the password in the file that
+ * HOLDFAST_STORE_PASSWORD_FILE names, where the address has none), else the embedded SQLite file
  * `$XDG_STATE_HOME/holdfast/locks.db` (default `~/.local/state/holdfast/locks.db`). With NODE_ENV=production and
  * neither it refuses, since one file per machine excludes nobody elsewhere; `sqlite:` asks for the embedded file by
  * name.
@@ -66,7 +68,8 @@ function given(store: Store, namespace: string | undefined): Store {
 
 function addressOf(target: string | URL | undefined): string {
   const address = target === undefined ? process.env['HOLDFAST_STORE'] : String(target)
-  if (address !== undefined && address !== '') return address
+  if (address !== undefined && address !== '')
+    return target === undefined ? withPasswordOfFile(address, process.env) : address
   if (target !== undefined)
     throw new ConfigurationError('The address of the store is empty. Leave it out for the embedded file.')
   if (process.env['NODE_ENV'] === 'production') {

@@ -54,5 +54,6 @@ export function metaOption(
 export function withStoreOptions(command: Command): Command {
   return command
     .option('--store <url>', 'address of the store (default: HOLDFAST_STORE, else the embedded file)')
+    .option('--namespace <name>', 'put before every key (default: ?namespace= of the address, else HOLDFAST_NAMESPACE)')
     .option('--json', 'reports as JSON, for programs')
 }

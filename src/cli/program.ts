@@ -16,7 +16,9 @@ import {
   withStoreOptions,
 } from './options.ts'
 import type { RunOptions } from './run/run-options.ts'
-import type { RevokeOptions, ShowOptions } from './commands/show.ts'
+import type { InspectOptions } from './commands/inspect.ts'
+import type { ListOptions } from './commands/ls.ts'
+import type { RevokeOptions } from './commands/revoke.ts'
 import type { TimelineOptions } from './commands/timeline.ts'
 import type { WatchOptions } from './commands/watch.ts'
 
@@ -89,6 +91,7 @@ function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Comma
     )
     .option('--holder <text>', 'who this is, for people (default: HOST:PID)')
     .option('--meta <name=value>', 'shown by inspect; repeatable', metaOption)
+    .addOption(new Option('-q, --quiet', 'nothing on stderr for what the exit code says').conflicts('json'))
     .addHelpText('after', RUN_HELP)
     .action(async (key: string, command: string[], options: RunOptions) => {
       outcome.exit = await (await import('./run/run.ts')).run(key, command, options)
@@ -99,8 +102,15 @@ function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Comma
     .command('ls')
     .description('list locks: who holds them, how many wait')
     .argument('[prefix]', 'only keys that begin so', '')
-    .action(async (prefix: string, options: ShowOptions) => {
-      outcome.exit = await (await import('./commands/show.ts')).list(prefix, options)
+    .addOption(
+      new Option('--sort <order>', 'by key; most waiters, longest held, or least time left first')
+        .choices(['key', 'waiters', 'age', 'left'])
+        .default('key'),
+    )
+    .option('--holder <text>', 'only locks with a holder whose name has this in it')
+    .option('--waiting', 'only locks that somebody waits for')
+    .action(async (prefix: string, options: ListOptions) => {
+      outcome.exit = await (await import('./commands/ls.ts')).list(prefix, options)
     })
   withStoreOptions(ls)
 
@@ -108,8 +118,8 @@ function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Comma
     .command('inspect')
     .description('show one lock; exit code 0: held, 1: free')
     .argument('<key>', 'name of the lock')
-    .action(async (key: string, options: ShowOptions) => {
-      outcome.exit = await (await import('./commands/show.ts')).inspect(key, options)
+    .action(async (key: string, options: InspectOptions) => {
+      outcome.exit = await (await import('./commands/inspect.ts')).inspect(key, options)
     })
   withStoreOptions(inspect)
 
@@ -131,8 +141,9 @@ function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Comma
     .option('--token <token>', 'only the ticket with this token', tokenOption)
     .addOption(new Option('--all', 'waiters too').conflicts('token'))
     .option('--now', 'free it at once, although its owner may still be at work: breaks exclusion')
+    .option('--wait', 'return when those revoked have stopped, or their time has run out')
     .action(async (key: string, options: RevokeOptions) => {
-      outcome.exit = await (await import('./commands/show.ts')).revoke(key, options)
+      outcome.exit = await (await import('./commands/revoke.ts')).revoke(key, options)
     })
   withStoreOptions(revoke)
 

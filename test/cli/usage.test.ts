@@ -28,6 +28,8 @@ describe('a mistake is one line, and exit code 64', () => {
     [['run', 'k', '--meta', `a=${long}`, '--', 'true'], 'at most 512'],
     [['run', 'k', '--holder', '', '--', 'true'], 'holder'],
     [['run', 'k', '-n', '-w', '1s', '--', 'true'], 'cannot be used with'],
+    [['run', 'k', '-q', '--json', '--', 'true'], 'cannot be used with'],
+    [['ls', '--sort', 'size'], 'Allowed choices are key, waiters, age, left'],
     [['run', 'k'], 'missing required argument'],
     [['run', 'k', 'ls', '-l'], 'put -- in front'],
     [['run', '', '--', 'true'], 'must not be empty'],

@@ -155,6 +155,17 @@ describe('the lease is lost', () => {
   test('--max-hold is over: the command is stopped', async () => {
     const { code, stderr } = await site.holdfast(['run', 'long', '--max-hold', '1500ms', '--', 'sleep', '60'])
     expect(code, stderr).toBe(76)
+    expect(stderr).toContain('its --max-hold is over')
+    expect(stderr).not.toContain('renewed')
+  })
+
+  test('--max-hold longer than the ttl is over: it is renewed until then, and no store is blamed', async () => {
+    const before = Date.now()
+    const args = ['run', 'longer', '--ttl', '1s', '--max-hold', '2500ms', '--', 'sleep', '60']
+    const { code, stderr } = await site.holdfast(args)
+    expect(code, stderr).toBe(76)
+    expect(stderr).toContain('its --max-hold is over')
+    expect(Date.now() - before).toBeGreaterThan(1_500)
   })
 })
 

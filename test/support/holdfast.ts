@@ -84,10 +84,11 @@ export function fixture(name: string): string {
 }
 
 /** Looks again until `found` gives something; the limit only ends what hangs. */
-export async function until<T>(what: string, found: () => T | undefined | null | false, limitMs = 30_000): Promise<T> {
+type Found<T> = T | undefined | null | false
+export async function until<T>(what: string, found: () => Found<T> | Promise<Found<T>>, limitMs = 30_000): Promise<T> {
   const end = Date.now() + limitMs
   for (;;) {
-    const value = found()
+    const value = await found()
     if (value !== undefined && value !== null && value !== false) return value
     if (Date.now() > end) throw new Error(`waited ${limitMs} ms for ${what}`)
     await new Promise(resolve => setTimeout(resolve, 10))

@@ -1,4 +1,5 @@
 /** Gets the lock for `holdfast run`, and says whom it waits for. */
+import { sleep, systemClock } from '../../base/clock.ts'
 import { humanMs, milliseconds } from '../../base/duration.ts'
 import { LeaseLostError, WaitTimeoutError } from '../../base/errors.ts'
 import type { Lease, Locks } from '../../locks/types.ts'
@@ -7,6 +8,8 @@ import type { Reporter } from './report.ts'
 import { wantedOf } from './run-options.ts'
 import type { RunOptions } from './run-options.ts'
 import { heldBy } from '../../base/text.ts'
+
+const REMINDER_MS = 60_000
 
 export interface Wish {
   readonly key: string
@@ -26,21 +29,21 @@ export async function obtain(locks: Locks, { key, options, reporter, signal }: W
   if (lease !== null) return lease
   signal.throwIfAborted()
   const view = await locks.inspect(key)
-  const holders = view?.holders ?? []
   if (options.nonblock === true || (options.wait !== undefined && milliseconds(options.wait, '--wait') === 0)) {
+    const holders = view?.holders ?? []
     reporter.say('refused', `"${key}" is ${heldBy(holders)}`, { key, holders })
     return null
   }
-  reporter.say('waiting', `waiting for "${key}", ${heldBy(holders)}${queueOf(view?.waiters.length ?? 0)}`, {
-    key,
-    holders,
-    ahead: view?.waiters.length ?? 0,
-  })
+  const { holders = [], waiters = [] } = view ?? {}
+  const queue = waiters.length === 0 ? '' : `, ${waiters.length} in front`
+  reporter.say('waiting', `waiting for "${key}", ${heldBy(holders)}${queue}`, { key, holders, ahead: waiters.length })
   let told = false
   const unsubscribe = locks.on('store-error', ({ cause }) => {
     if (!told) reporter.say('store-error', `the store fails (${brief(cause)}); still waiting for "${key}"`, { key })
     told = true
   })
+  const over = new AbortController()
+  void remind(locks, { key, reporter, signal: over.signal })
   try {
     return await locks.acquire(key, { ...wanted, wait: options.wait ?? Infinity, signal })
   } catch (error) {
@@ -56,10 +59,21 @@ export async function obtain(locks: Locks, { key, options, reporter, signal }: W
     })
     return null
   } finally {
+    over.abort()
     unsubscribe()
   }
 }
 
-function queueOf(waiters: number): string {
-  return waiters === 0 ? '' : `, ${waiters} in front`
+/** Whoever looks into a log, or at a terminal, must see that it still waits, and for whom. Never rejects. */
+async function remind(locks: Locks, { key, reporter, signal }: Omit<Wish, 'options'>): Promise<void> {
+  for (;;) {
+    await sleep(systemClock, REMINDER_MS, { signal, idle: true })
+    if (signal.aborted) return
+    const view = await locks.inspect(key).catch(() => null)
+    // Free, and about to be ours; or the store fails, which has been said.
+    if (view === null || signal.aborted) continue
+    const waiting = view.waiters.length
+    const text = `still waiting for "${key}", ${heldBy(view.holders)}, ${waiting} waiting in all`
+    reporter.say('still-waiting', text, { key, holders: view.holders, waiting })
+  }
 }

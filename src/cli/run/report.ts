@@ -8,7 +8,18 @@ export interface Reporter {
   note(event: string, details: Readonly<Record<string, unknown>>): void
 }
 
-export function createReporter(options: { readonly json: boolean }): Reporter {
+/** What the exit code says as well: 75 and 76. */
+const IN_EXIT_CODE: ReadonlySet<string> = new Set([
+  'refused',
+  'waiting',
+  'still-waiting',
+  'timed-out',
+  'revoked',
+  'lost',
+  'stopped',
+])
+
+export function createReporter(options: { readonly json: boolean; readonly quiet: boolean }): Reporter {
   const line = (text: string): void => void process.stderr.write(`${text}\n`)
   const note: Reporter['note'] = (event, details) => {
     if (options.json) line(json({ event, ...details }))
@@ -16,6 +27,7 @@ export function createReporter(options: { readonly json: boolean }): Reporter {
   return {
     note,
     say(event, text, details = {}) {
+      if (options.quiet && IN_EXIT_CODE.has(event)) return
       if (options.json) note(event, { ...details, message: text })
       else line(`holdfast: ${text}`)
     },

@@ -21,8 +21,12 @@ export interface RunOptions extends StoreOptions {
   readonly holder?: string
   readonly meta?: Readonly<Record<string, string>>
   readonly json?: boolean
+  /** Nothing on stderr for what the exit code says. */
+  readonly quiet?: boolean
 }
 
+/** A grant that takes longer to arrive is rare, and then only a message blames the wrong one. */
+const LONGEST_REPLY_MS = 100
 /** A grace as long as the time from one renewal to the next would end the command in quiet times. */
 export const LONGEST_GRACE = 2 / 3
 /** What is asked of the store, the wait apart. */
@@ -40,8 +44,16 @@ export function wantedOf(
 }
 
 /** Infinity: none. */
-export function maxHoldOf({ maxHold }: RunOptions): number {
+function maxHoldOf({ maxHold }: RunOptions): number {
   return maxHold === undefined ? Infinity : milliseconds(maxHold, '--max-hold')
+}
+
+/**
+ * How wide a window must be, counted from when the lease is known, to have been cut off by --max-hold. A lease asked
+ * for no longer than that is certain for a little less (a hundredth, the store's clock error, the time of the reply).
+ */
+export function shortestMaxHoldOf(options: RunOptions, { clockErrorMs }: { readonly clockErrorMs: number }): number {
+  return maxHoldOf(options) * 0.99 - clockErrorMs - LONGEST_REPLY_MS
 }
 
 /** For how long a lease can be certain at most. */
@@ -58,6 +70,7 @@ export function graceOf(options: RunOptions): number {
   if (graceMs < spanMs * LONGEST_GRACE) return graceMs
   const most = humanMs(spanMs * LONGEST_GRACE)
   throw new ConfigurationError(
-    `--grace must be less than two thirds of --ttl and of --max-hold (${most}), not ${humanMs(graceMs)}: renewal begins when so much is left.`,
+    `--grace must be less than two thirds of --ttl and of --max-hold (${most}), not ${humanMs(graceMs)}: ` +
+      'renewal begins when so much is left.',
   )
 }

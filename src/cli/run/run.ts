@@ -13,7 +13,7 @@ import { humanMs } from '../../base/duration.ts'
 import { LeaseLostError, UnsupportedError } from '../../base/errors.ts'
 import { normalKey } from '../../base/key.ts'
 import type { Lease, Locks } from '../../locks/types.ts'
-import { CliError, EXIT, brief } from '../exit.ts'
+import { CliError, EXIT, brief, exitOf } from '../exit.ts'
 import { startGuard } from './guard-link.ts'
 import type { Guard } from './guard-link.ts'
 import { jobOf, signalJob } from './job.ts'
@@ -21,14 +21,16 @@ import { checkCommand, launch } from './launch.ts'
 import { obtain } from './obtain.ts'
 import { createReporter } from './report.ts'
 import type { Reporter } from './report.ts'
-import { graceOf, LONGEST_GRACE, maxHoldOf, spanOf } from './run-options.ts'
+import { graceOf, LONGEST_GRACE, shortestMaxHoldOf, spanOf } from './run-options.ts'
 import type { RunOptions } from './run-options.ts'
 import { exitOfSignal, listenToSignals } from './signals.ts'
 import type { Signals } from './signals.ts'
-import { atMost, closeStore, openStore, publicAddress } from '../store.ts'
+import { atMost, closeStore, openStore, publicEnvironment } from '../store.ts'
 import { supervise } from './supervise.ts'
 import type { Ended, Supervision } from './supervise.ts'
 
+/** With the other codes one wants to know what exactly was wrong. */
+const SAID_BY_EXIT_CODE: ReadonlySet<number> = new Set([EXIT.unavailable, EXIT.notAcquired, EXIT.lost])
 const LONGEST_LATE_RELEASE_MS = 1_000
 /** Ctrl-Z: a store that is slow to renew must not keep the user waiting. */
 const LONGEST_LAST_RENEWAL_MS = 1_000
@@ -50,17 +52,20 @@ export async function run(key: string, command: readonly string[], options: RunO
   const graceMs = graceOf(options)
   const normal = normalKey(key)
   checkCommand(command[0] ?? '', process.env)
-  const reporter = createReporter({ json: options.json === true })
+  const reporter = createReporter({ json: options.json === true, quiet: options.quiet === true })
   const signals = listenToSignals()
-  const locks = await openStore(options, options.holder === undefined ? {} : { holder: options.holder })
   try {
-    return await runWith(locks, { key: normal, command, options, graceMs, reporter, signals })
+    const locks = await openStore(options, options.holder === undefined ? {} : { holder: options.holder })
+    try {
+      return await runWith(locks, { key: normal, command, options, graceMs, reporter, signals })
+    } finally {
+      await closeStore(locks)
+    }
   } catch (error) {
     const signal = signals.endedBy()
     if (signal !== null && error === signal) return exitOfSignal(signal)
-    throw error
+    throw options.quiet === true && SAID_BY_EXIT_CODE.has(exitOf(error)) ? new CliError('', exitOf(error)) : error
   } finally {
-    await closeStore(locks)
     signals.stop()
   }
 }
@@ -68,9 +73,10 @@ export async function run(key: string, command: readonly string[], options: RunO
 async function runWith(locks: Locks, run: Run): Promise<number> {
   const lease = await obtain(locks, { ...run, signal: run.signals.ended })
   if (lease === null) return run.options.conflictExitCode ?? EXIT.notAcquired
+  const cutOffAt = systemClock.now() + shortestMaxHoldOf(run.options, locks.traits)
   run.reporter.note('acquired', { key: run.key, token: lease.token })
   try {
-    const ended = await runUnder(locks, lease, run)
+    const ended = await runUnder(locks, { lease, cutOffAt }, run)
     const exit = exitCodeOf(ended)
     if (ended.lost !== null)
       run.reporter.say('stopped', `the command was stopped because the lock "${run.key}" was lost`, {
@@ -100,7 +106,12 @@ async function giveBack(lease: Lease, { key, reporter }: Run): Promise<void> {
   )
 }
 
-async function runUnder(locks: Locks, lease: Lease, run: Run): Promise<Ended> {
+interface Held {
+  readonly lease: Lease
+  readonly cutOffAt: number
+}
+
+async function runUnder(locks: Locks, held: Held, run: Run): Promise<Ended> {
   const leads = !isatty(0)
   const mark = `HOLDFAST_RUN=${systemClock.id()}`
   let wake = (): void => {}
@@ -109,7 +120,8 @@ async function runUnder(locks: Locks, lease: Lease, run: Run): Promise<Ended> {
   locks.on('revoked', ({ reason }) => (revokedBecause = reason))
   const guard = await startGuard({ leads, mark, graceMs: run.graceMs, onEnding: () => wake() })
   try {
-    const supervision = await start(lease, guard, { leads, mark, revokedBecause: () => revokedBecause }, run)
+    const kind = { leads, mark, revokedBecause: () => revokedBecause }
+    const supervision = await start(held, guard, kind, run)
     wake = supervision.wake
     const ended = await supervision.ended
     if (ended.lost !== null || guard.started) return ended
@@ -134,7 +146,7 @@ interface Kind {
   readonly revokedBecause: () => string | null
 }
 
-async function start(lease: Lease, guard: Guard, { revokedBecause, ...kind }: Kind, run: Run): Promise<Supervision> {
+async function start({ lease, cutOffAt }: Held, guard: Guard, kind: Kind, run: Run): Promise<Supervision> {
   const { key, command, options, graceMs, reporter, signals } = run
   // A lease that a push has started is short at first.
   await lease.ensure(Math.min(graceMs * 1.5, spanOf(options) * LONGEST_GRACE))
@@ -155,8 +167,8 @@ async function start(lease: Lease, guard: Guard, { revokedBecause, ...kind }: Ki
     job,
     guard,
     graceMs,
-    maxHoldMs: maxHoldOf(options),
-    revokedBecause,
+    cutOffAt,
+    revokedBecause: kind.revokedBecause,
     onLost,
   })
   signals.forwardTo(job, {
@@ -188,7 +200,7 @@ function environmentOf(lease: Lease, mark: string, options: RunOptions): NodeJS.
     ...process.env,
     HOLDFAST_KEY: lease.key,
     HOLDFAST_FENCING_TOKEN: String(lease.token),
-    HOLDFAST_STORE: publicAddress(options),
+    ...publicEnvironment(options),
     [mark.slice(0, at)]: mark.slice(at + 1),
   }
 }

@@ -36,8 +36,8 @@ export interface Supervised {
   readonly job: Job
   readonly guard: Guard
   readonly graceMs: number
-  /** Infinity: none. */
-  readonly maxHoldMs: number
+  /** A window that reaches so far, by the system's clock, is cut off by --max-hold; Infinity: there is none. */
+  readonly cutOffAt: number
   /** What an operator has said, if it was one. */
   readonly revokedBecause: () => string | null
   /** Said as soon as the job is asked to end because of the lease. */
@@ -46,16 +46,14 @@ export interface Supervised {
 
 /** A timer does not count a machine's sleep, the clock does. */
 const LONGEST_REST_MS = 1_000
-/** How often it looks whether a job that has been asked to end is gone: soon, then less often. */
 const MAX_HOLD_OVER = 'its --max-hold is over'
 const STOOD_STILL = 'holdfast itself stood still for too long'
+/** How often it looks whether a job that has been asked to end is gone: soon, then less often. */
 const LOOK_MS = { first: 5, most: 100 } as const
 
 export function supervise(supervised: Supervised): Supervision {
-  const { lease, child, job, guard, graceMs, maxHoldMs, revokedBecause, onLost } = supervised
+  const { lease, child, job, guard, graceMs, cutOffAt, revokedBecause, onLost } = supervised
   const clock = systemClock
-  /** The window never goes beyond it, whatever is renewed. */
-  const heldUntil = clock.now() + maxHoldMs
   let rest = new AbortController()
   let exit: { readonly code: number | null; readonly signal: NodeJS.Signals | null } | null = null
   let deadline = 0
@@ -91,7 +89,7 @@ export function supervise(supervised: Supervised): Supervision {
     const reason: unknown = lease.signal.reason
     if (reason instanceof LeaseLostError) return because(reason, revokedBecause())
     if (deadline - now > graceMs && leftMs > 0) return null
-    if (heldUntil - now <= graceMs) return MAX_HOLD_OVER
+    if (deadline >= cutOffAt) return MAX_HOLD_OVER
     return `it could not be renewed, and is certain for only ${humanMs(Math.max(0, deadline - now))} more`
   }
 

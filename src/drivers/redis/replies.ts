@@ -50,6 +50,9 @@ function advice(text: string): string {
   if (text.includes('NOPERM'))
     return '. The commands, keys and channels that holdfast needs are listed in docs/drivers/redis.md.'
   if (/NOAUTH|WRONGPASS|AUTH|password/.test(text))
-    return '. Put user and password into the address: redis://user:password@host.'
+    return (
+      '. Put user and password into the address (redis://user:password@host), or let HOLDFAST_STORE_PASSWORD_FILE ' +
+      'name a file with the password.'
+    )
   return ''
 }

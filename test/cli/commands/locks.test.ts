@@ -33,20 +33,69 @@ describe('ls', () => {
     const lease = await locks.acquire('orders/7', { meta: { job: 'nightly' } })
     const { stdout } = await site.holdfast(['ls', '--json', 'orders/'])
     const views: unknown = JSON.parse(stdout)
-    expect(views).toMatchObject([
-      {
-        key: 'orders/7',
-        token: lease.token,
-        holders: [{ holder: 'host-a:1', token: lease.token, mode: 'exclusive', meta: { job: 'nightly' } }],
-        waiters: [],
-      },
-    ])
-    expect(JSON.parse((await site.holdfast(['ls', '--json', 'other/'])).stdout)).toEqual([])
+    expect(views).toMatchObject({
+      version: 1,
+      locks: [
+        {
+          key: 'orders/7',
+          token: lease.token,
+          holders: [{ holder: 'host-a:1', token: lease.token, mode: 'exclusive', meta: { job: 'nightly' } }],
+          waiters: [],
+        },
+      ],
+    })
+    expect(JSON.parse((await site.holdfast(['ls', '--json', 'other/'])).stdout)).toEqual({ version: 1, locks: [] })
     await lease.release()
   })
 
-  test('nothing held is no output', async () => {
-    expect(await site.holdfast(['ls'])).toMatchObject({ code: 0, stdout: '', stderr: '' })
+  test('nothing held is no output, and on stderr which store was asked', async () => {
+    const { code, stdout, stderr } = await site.holdfast(['ls'])
+    expect({ code, stdout, stderr }).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: `holdfast: nothing is locked in ${site.store}\n`,
+    })
+    const env = { HOLDFAST_STORE: '', XDG_STATE_HOME: site.path('state') }
+    const embedded = await site.holdfast(['ls', '--namespace', 'app'], { env })
+    const file = site.path('state/holdfast/locks.db')
+    expect(embedded.stderr).toBe(`holdfast: nothing is locked in sqlite:${file}, namespace app\n`)
+  })
+
+  test('is in the order of the keys, and as --sort asks; --holder and --waiting choose', async () => {
+    const other = await open(site.store, { holder: 'host-b:2', fair: 'strict' })
+    const held = [await locks.acquire('c', { ttl: '20s' }), await other.acquire('a', { ttl: '30s' })]
+    held.push(await locks.acquire('b', { ttl: '10s' }))
+    const stop = new AbortController()
+    const waits = other.acquire('c', { wait: '60s', signal: stop.signal }).catch(() => null)
+    await until('the waiter to stand in the queue', async () => (await locks.inspect('c'))?.waiters.length === 1)
+    const keys = async (...args: readonly string[]): Promise<string> =>
+      (await site.holdfast(['ls', ...args])).stdout.replaceAll(/^(\w+).*\n/gm, '$1 ').trim()
+    expect(await keys()).toBe('KEY a b c')
+    expect(await keys('--sort', 'waiters')).toBe('KEY c a b')
+    expect(await keys('--sort', 'age')).toBe('KEY c a b')
+    expect(await keys('--sort', 'left')).toBe('KEY b c a')
+    expect(await keys('--holder', 'host-b')).toBe('KEY a')
+    expect(await keys('--waiting')).toBe('KEY c')
+    stop.abort()
+    await waits
+    await Promise.all(held.map(lease => lease.release()))
+    await other.close()
+  })
+
+  test('marks what was revoked, and what is only kept', async () => {
+    const [first, second] = [await locks.acquire('first'), await locks.acquire('second', { minHold: '30s' })]
+    expect((await site.holdfast(['ls'])).stdout).not.toContain('MARK')
+    await second.release()
+    await locks.revoke('first', { reason: 'r', tickets: 'holders' })
+    const [head, ...rows] = (await site.holdfast(['ls'])).stdout.trimEnd().split('\n')
+    expect(head).toMatch(/ WAITERS {2}MARK$/)
+    expect(rows).toEqual([expect.stringMatching(/^first .* revoked$/), expect.stringMatching(/^second .* kept$/)])
+    expect((await site.holdfast(['inspect', 'second'])).stdout).toMatch(/, kept\n$/)
+    const { stdout } = await site.holdfast(['ls', '--json', 'second'])
+    expect(JSON.parse(stdout)).toMatchObject({ locks: [{ holders: [{ kept: true }] }] })
+    expect(stdout).not.toMatch(/\d\.\d/)
+    await first.release()
+    await locks.revoke('second', { reason: 'r', tickets: 'holders', now: true })
   })
 
   test.each(['../x', '😀', 'a b', 'tab\there', 'line\nbreak', '\u001b[31mred', 'nul\0byte'])(
@@ -56,7 +105,7 @@ describe('ls', () => {
       const { stdout } = await site.holdfast(['ls'])
       expect(stdout.trimEnd().split('\n')).toHaveLength(2)
       expect(stdout.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
-      expect(JSON.parse((await site.holdfast(['ls', '--json'])).stdout)).toMatchObject([{ key }])
+      expect(JSON.parse((await site.holdfast(['ls', '--json'])).stdout)).toMatchObject({ locks: [{ key }] })
       await lease.release()
     },
   )
@@ -79,7 +128,14 @@ describe('inspect', () => {
     expect(await site.holdfast(['inspect', 'nobody'])).toMatchObject({ code: 1, stdout: 'nobody: free\n' })
     const { code, stdout } = await site.holdfast(['inspect', 'nobody', '--json'])
     expect(code).toBe(1)
-    expect(JSON.parse(stdout)).toEqual({ key: 'nobody', held: false, token: null, holders: [], waiters: [] })
+    expect(JSON.parse(stdout)).toEqual({
+      version: 1,
+      key: 'nobody',
+      held: false,
+      token: null,
+      holders: [],
+      waiters: [],
+    })
   })
 })
 
@@ -91,6 +147,21 @@ describe('run against a held lock', () => {
     expect(refused.stderr).toMatch(/^holdfast: "report" is held by host-a:1 for [\d.]+ m?s\n$/)
     expect((await site.holdfast(['run', 'report', '-n', '-E', '0', '--', 'true'])).code).toBe(0)
     await lease.release()
+  })
+
+  test('-q says nothing of what the exit code says, but of a mistake', async () => {
+    const lease = await locks.acquire('report')
+    for (const args of [['-n'], ['-w', '200ms']]) {
+      const refused = await site.holdfast(['run', 'report', '-q', ...args, '--', 'true'])
+      expect(refused).toMatchObject({ code: 75, stdout: '', stderr: '' })
+    }
+    const unreachable = await site.holdfast(['run', 'k', '-q', '--store', 'redis://127.0.0.1:1', '--', 'true'])
+    expect(unreachable).toMatchObject({ code: 69, stderr: '' })
+    const mistake = await site.holdfast(['run', 'report', '-q', '--ttl', '30', '--', 'true'])
+    expect(mistake).toMatchObject({ code: 64, stderr: expect.stringContaining('30s or 30ms?') })
+    await lease.release()
+    const stopped = await site.holdfast(['run', 'k', '-q', '--max-hold', '300ms', '--', 'sleep', '60'])
+    expect(stopped).toMatchObject({ code: 76, stderr: '' })
   })
 
   test('-w gives up in time, with 75', async () => {
@@ -124,7 +195,9 @@ describe('revoke', () => {
     const lease = await locks.acquire('report')
     const { code, stdout } = await site.holdfast(['revoke', 'report', '--reason', 'stuck since noon'])
     expect(code).toBe(0)
-    expect(stdout).toMatch(/^revoked 1 of "report"/)
+    expect(stdout).toMatch(
+      /^revoked 1 of "report"; free when its owner has stopped, at the latest in 1\d(\.\d)? s, at \d\d:\d\d:\d\d\n$/,
+    )
     await expect(lease.renew()).rejects.toThrow()
     expect(String(lease.signal.reason)).toContain('stuck since noon')
     await lease.release()
@@ -133,12 +206,31 @@ describe('revoke', () => {
   test('--token chooses one, --json tells how many, nothing to revoke is 0', async () => {
     const [first, second] = [await locks.acquire('pool', { limit: 3 }), await locks.acquire('pool', { limit: 3 })]
     const one = await site.holdfast(['revoke', 'pool', '--reason', 'r', '--token', String(second.token), '--json'])
-    expect(JSON.parse(one.stdout)).toEqual({ key: 'pool', revoked: 1 })
+    expect(JSON.parse(one.stdout)).toMatchObject({ version: 1, key: 'pool', revoked: 1 })
     await first.renew()
     await Promise.all([first.release(), second.release()])
     const none = await site.holdfast(['revoke', 'pool', '--reason', 'r'])
     expect(none.code).toBe(0)
     expect(none.stdout).toContain('nothing to revoke')
+  })
+
+  test('--wait returns when the holder has stopped', async () => {
+    const lease = await locks.acquire('report')
+    lease.signal.addEventListener('abort', () => setTimeout(() => void lease.release(), 500))
+    const { code, stdout } = await site.holdfast(['revoke', 'report', '--reason', 'r', '--wait'])
+    expect(code).toBe(0)
+    expect(stdout).toContain('at the latest')
+    expect(await locks.inspect('report')).toBeNull()
+  })
+
+  test('--wait waits no longer than a dead holder lives', async () => {
+    const dead = await open(site.store, { holder: 'dead', renew: 'manual', ttl: '2s' })
+    await dead.acquire('report', { wait: 0 })
+    const before = Date.now()
+    expect((await site.holdfast(['revoke', 'report', '--reason', 'r', '--wait'])).code).toBe(0)
+    expect(Date.now() - before).toBeGreaterThan(500)
+    expect(await locks.inspect('report')).toBeNull()
+    await dead.close({ drain: 0 })
   })
 
   test('--now frees it at once', async () => {
