@@ -13,6 +13,8 @@ import { publish } from '../core/events.ts'
 import { FENCES, identifier, refuseOtherDialects } from './schema.ts'
 import type { Fencing, SqlTransaction } from './transaction.ts'
 
+const ESCAPED = 'json:'
+
 /**
  * Raises `resource` (default: the lease's key) to the lease's token. Call it FIRST in the transaction, before any read.
  * An equal token passes, so one holder may write many times. One resource belongs to one key of one store: tokens of
@@ -20,7 +22,7 @@ import type { Fencing, SqlTransaction } from './transaction.ts'
  * @throws StaleTokenError  a newer token was here: roll back
  * @throws UnsupportedError  a shared lease (no single number tells live from stale among several holders), or a store
  * without tokens
- * @throws ConfigurationError  the table is missing: run `schema()`
+ * @throws ConfigurationError  the table is missing, or is not as `schema()` makes it
  */
 export async function fence(
   tx: SqlTransaction,
@@ -32,12 +34,14 @@ export async function fence(
   refuseOtherDialects(tx.dialect)
   if (mode === 'shared')
     throw new UnsupportedError(
-      `The lease of "${key}" is shared, and no single token tells live from stale among shared leases. Use a row lock, or a version per item.`,
+      `The lease of "${key}" is shared, and no single token tells live from stale among shared leases. ` +
+        'Use a row lock, or a version per item.',
       { key },
     )
   if (!Number.isSafeInteger(token) || token <= 0)
     throw new UnsupportedError(
-      `Token ${token} of "${key}" cannot fence: this store gives no tokens. Use another store, or a version per row.`,
+      `Token ${token} of "${key}" cannot fence: this store gives no tokens. ` +
+        'Use another store, or a version per row.',
       { key },
     )
 
@@ -45,7 +49,8 @@ export async function fence(
   publish({ type: newest > token ? 'stale' : 'fenced', resource, token, newest })
   if (newest > token) {
     throw new StaleTokenError(
-      `Token ${token} is too old for "${resource}", which has seen ${newest}: the lease of "${key}" was lost. Roll back.`,
+      `Token ${token} is too old for "${resource}", which has seen ${newest}: ` +
+        `the lease of "${key}" was lost. Roll back.`,
       {
         key,
         resource,
@@ -57,15 +62,16 @@ export async function fence(
 }
 
 async function raise(tx: SqlTransaction, table: string, resource: string, token: number): Promise<number> {
+  const name = storable(resource)
   const now = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
   try {
     await tx.execute(
       `INSERT INTO ${table} (resource, token, raised_at) VALUES (?, ?, ${now})
        ON CONFLICT (resource) DO UPDATE SET token = max(token, excluded.token), raised_at = excluded.raised_at`,
-      [resource, token],
+      [name, token],
     )
-    const [row] = await tx.rows(`SELECT token FROM ${table} WHERE resource = ?`, [resource])
-    return Number(row?.['token'])
+    const [row] = await tx.rows(`SELECT token FROM ${table} WHERE resource = ?`, [name])
+    return raised(row?.['token'], token, table)
   } catch (cause) {
     if (cause instanceof Error && /no such table/i.test(cause.message)) {
       throw new ConfigurationError(
@@ -75,4 +81,21 @@ async function raise(tx: SqlTransaction, table: string, resource: string, token:
     }
     throw cause
   }
+}
+
+/** What cannot be compared (a column of text sorts 950 after 1000) must not pass for a raised token. */
+function raised(found: unknown, token: number, table: string): number {
+  const newest = typeof found === 'bigint' ? Number(found) : found
+  if (typeof newest === 'number' && Number.isSafeInteger(newest) && newest >= token) return newest
+  throw new ConfigurationError(
+    `The table ${table} did not keep token ${token} but ${JSON.stringify(String(found))}, so it cannot fence. ` +
+      "Its column token must be an integer: make it as schema('sqlite') says.",
+  )
+}
+
+/** Clients cut text at a NUL, and store half a surrogate pair as something else: two resources would share a row. */
+function storable(resource: string): string {
+  return /[\0\p{Surrogate}]/u.test(resource) || resource.startsWith(ESCAPED)
+    ? `${ESCAPED}${JSON.stringify(resource)}`
+    : resource
 }

@@ -29,6 +29,10 @@ export interface SqliteLike {
     run(...values: readonly SqliteValue[]): { readonly changes: number | bigint }
   }
   exec(text: string): unknown
+  /** Of node:sqlite and @photostructure/sqlite. */
+  readonly isTransaction?: boolean
+  /** Of better-sqlite3. */
+  readonly inTransaction?: boolean
 }
 export type SqliteValue = string | number | bigint | Uint8Array | null
 
@@ -49,23 +53,33 @@ export function fromBetterSqlite3(database: SqliteLike): SqlTransaction {
 }
 
 function fromSqlite(database: SqliteLike): SqlTransaction {
-  if (!isInTransaction(database))
-    throw new ConfigurationError(
-      'No transaction is open on this SQLite database, so nothing would be protected. Run BEGIN IMMEDIATE first.',
-    )
+  refuseOutsideTransaction(database)
+  // Before each statement: after the COMMIT the handle is still there, and would protect nothing.
+  const prepared = (text: string): ReturnType<SqliteLike['prepare']> => {
+    refuseOutsideTransaction(database)
+    return database.prepare(text)
+  }
   return {
     dialect: 'sqlite',
     rows: async (text, values) =>
-      database
-        .prepare(text)
+      prepared(text)
         .all(...values.map(sqliteValue))
         .filter(isRow),
-    execute: async (text, values) => Number(database.prepare(text).run(...values.map(sqliteValue)).changes),
+    execute: async (text, values) => Number(prepared(text).run(...values.map(sqliteValue)).changes),
   }
 }
 
-/** The engines name this differently or not at all; but all of them refuse a BEGIN inside a transaction. */
+function refuseOutsideTransaction(database: SqliteLike): void {
+  if (isInTransaction(database)) return
+  throw new ConfigurationError(
+    'No transaction is open on this SQLite database, so nothing would be protected. Run BEGIN IMMEDIATE first.',
+  )
+}
+
+/** Older engines do not say; but all of them refuse a BEGIN inside a transaction, and leave that one as it is. */
 function isInTransaction(database: SqliteLike): boolean {
+  const said = database.isTransaction ?? database.inTransaction
+  if (typeof said === 'boolean') return said
   try {
     database.exec('BEGIN')
   } catch {

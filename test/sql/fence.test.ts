@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ConfigurationError, createLocks, StaleTokenError, UnsupportedError } from '../../src/index.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
 import { fence, fromNodeSqlite, schema } from '../../src/sql/index.ts'
+import type { SqliteLike } from '../../src/sql/index.ts'
 
 type Database = InstanceType<typeof DatabaseSync>
 
@@ -100,6 +101,49 @@ describe('a fence', () => {
     const database = prepared()
     await fenced(database, 9, { resource: 'other' })
     await fenced(database, 3)
+  })
+
+  test.each(['TEXT', 'BLOB', 'ANY'])('refuses a table whose tokens of type %s cannot be compared', async type => {
+    const database = prepared()
+    database.exec(
+      `CREATE TABLE odd (resource TEXT PRIMARY KEY, token ${type}, raised_at TEXT) ${type === 'ANY' ? 'STRICT' : ''}`,
+    )
+    database.exec(`INSERT INTO odd VALUES ('account:7', '950', '')`)
+    await expect(fenced(database, 1_000, { table: 'odd' })).rejects.toThrow('must be an integer')
+    await expect(fenced(database, 900, { table: 'odd' })).rejects.toThrow('must be an integer')
+  })
+
+  test('refuses a table that keeps something else than was written', async () => {
+    const database = prepared()
+    database.exec(`CREATE TRIGGER odd AFTER INSERT ON holdfast_fences BEGIN DELETE FROM holdfast_fences; END`)
+    await expect(fenced(database, 7)).rejects.toThrow('did not keep token 7')
+  })
+
+  test('tells resources apart that differ only after a NUL, in half a character, or in how they are kept', async () => {
+    const database = prepared()
+    const resources = ['a\0b', 'a\0c', 'a', 'a\ud800', 'a\ud801', 'a\ufffd', 'json:', 'json:"a\\u0000b"']
+    for (const [index, resource] of resources.entries()) await fenced(database, 100 - index, { resource })
+    for (const [index, resource] of resources.entries()) {
+      await expect(fenced(database, 99 - index, { resource })).rejects.toThrow(StaleTokenError)
+    }
+  })
+
+  test('refuses a handle whose transaction is over, whether the client says so or not', async () => {
+    const silent = (database: Database): SqliteLike => ({
+      prepare: text => database.prepare(text),
+      exec: text => database.exec(text),
+    })
+    for (const like of [(database: Database): SqliteLike => database, silent]) {
+      const database = prepared()
+      database.exec('BEGIN IMMEDIATE')
+      const tx = fromNodeSqlite(like(database))
+      await fence(tx, { key: 'account:7', token: 5 })
+      database.exec('COMMIT')
+      await expect(fence(tx, { key: 'account:7', token: 6 })).rejects.toThrow('No transaction is open')
+      await expect(tx.rows('SELECT 1', [])).rejects.toThrow(ConfigurationError)
+      expect(database.prepare('SELECT token FROM holdfast_fences').all()).toMatchObject([{ token: 5 }])
+      database.exec('DROP TABLE account')
+    }
   })
 
   test('refuses a shared lease, a store without tokens, a missing table, and a database outside a transaction', async () => {
