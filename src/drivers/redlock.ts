@@ -114,9 +114,18 @@ export function redlockStore(
   const entrance = createEntrance(nodes, { prefix, nodeTimeoutMs, maxTtlMs })
   const forNode = (io: Io): Io => ({ ...io, timeoutMs: Math.min(nodeTimeoutMs, io.timeoutMs) })
 
+  /** One that is too long must not cost the others of its batch their leases. */
   async function renew(renewals: readonly RenewRequest[], io: Io): Promise<readonly Renewal[]> {
-    if (renewals.length === 0) return []
-    for (const { ttlMs, key } of renewals) refuseLong(ttlMs, key)
+    const short = renewals.filter(({ ttlMs }) => ttlMs <= maxTtlMs)
+    const answers = short.length === 0 ? [] : await renewTogether(short, io)
+    let next = 0
+    return renewals.map(({ ttlMs, key }): Renewal => {
+      if (ttlMs > maxTtlMs) return { status: 'unknown', cause: tooLong(ttlMs, key) }
+      return answers[next++] ?? { status: 'unknown', cause: new Error('no answer for this ticket') }
+    })
+  }
+
+  async function renewTogether(renewals: readonly RenewRequest[], io: Io): Promise<readonly Renewal[]> {
     const keys = renewals.map(({ key }) => prefix + key)
     const args = renewals.flatMap(({ id, ttlMs }) => [id, String(ttlMs)])
     const asked = new Map<Node, Promise<readonly Renewed[]>>()
@@ -231,8 +240,11 @@ export function redlockStore(
   }
 
   function refuseLong(spanMs: number, key: string): void {
-    if (spanMs <= maxTtlMs) return
-    throw new UnsupportedError(
+    if (spanMs > maxTtlMs) throw tooLong(spanMs, key)
+  }
+
+  function tooLong(spanMs: number, key: string): UnsupportedError {
+    return new UnsupportedError(
       `${Math.round(spanMs)} ms for "${key}" is longer than maxTtl (${maxTtlMs} ms): a node that restarts would vote again before that time is over. Raise maxTtl for all users of these nodes.`,
       {
         key,

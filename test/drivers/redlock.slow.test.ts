@@ -147,6 +147,21 @@ describe('redlock', () => {
     await alone.close()
   })
 
+  test('a renewal beyond maxTtl is refused as unsupported, and costs the others of its batch nothing', async () => {
+    const three = await nodesOf(3)
+    const store = three.store({ maxTtl: 2_000 })
+    const [long, short] = [request('long', { key: 'a', ttlMs: 2_000 }), request('short', { key: 'b', ttlMs: 2_000 })]
+    await comesToHold(store, long)
+    await comesToHold(store, short)
+    const renewals = [
+      { key: long.key, id: long.id, ttlMs: 2_001 },
+      { key: short.key, id: short.id, ttlMs: 2_000 },
+    ]
+    const [first, second] = await store.renew(renewals, IO)
+    expect(first).toMatchObject({ status: 'unknown', cause: { code: 'HOLDFAST_UNSUPPORTED' } })
+    expect(second).toMatchObject({ status: 'held' })
+  })
+
   test('a node that came back empty has no vote until maxTtl has passed', async () => {
     const three = await nodesOf(3, { durable: false })
     const [, second, third] = three.nodes
