@@ -241,7 +241,7 @@ function stallWatch() {
 async function holdfast(url, { client, fair = 'strict' }) {
   const { createLocks } = await import('../dist/index.js')
   const { redisStore } = await import('../dist/drivers/redis.js')
-  const { connect } = await import('../dist/drivers/redis/clients.js')
+  const { connect } = await import('../dist/drivers/redis/connection.js')
   const store = redisStore(url, { package: client })
   const locks = createLocks(store, { fair, wait: '60s' })
   const admin = connect(url, { package: client })

@@ -14,16 +14,16 @@ import { StoreUnavailableError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
 import type { Known } from '../base/options.ts'
 import type { Io, LockView, Renewal, RenewRequest, Store, StoreListener, StoreTraits } from '../store/contract.ts'
-import { connect } from './redis/clients.ts'
 import type { ClientPackage, RedisTls, SentinelLogin } from './redis/address.ts'
-import type { RedisLike } from './redis/links.ts'
-import { createSubscriber } from './redis/push.ts'
-import { cellOf, enterArguments, entryOf, leaveOf, lockOf, micros, newsOf, renewalsOf } from './redis/records.ts'
+import { cellOf, enterArguments, entryOf, leaveOf, lockOf, micros, renewalsOf } from './redis/answers.ts'
+import type { RedisLike } from './redis/client.ts'
+import { connect } from './redis/connection.ts'
+import { createNews } from './redis/news.ts'
 import { clockErrorOf, namespaceOf } from './shared/options.ts'
-import { ENTER, LEAVE, LOOK, RENEW, REVOKE } from './redis/scripts.ts'
+import { ENTER, LEAVE, LOOK, RENEW, REVOKE } from './redis/statements.ts'
 
 export type { ClientPackage, RedisTls, SentinelLogin } from './redis/address.ts'
-export type { IoredisLike, NodeRedisLike, RedisLike } from './redis/links.ts'
+export type { IoredisLike, NodeRedisLike, RedisLike } from './redis/client.ts'
 
 export interface RedisStoreOptions {
   /** Put before every key, so that two applications on one server do not meet. */
@@ -70,21 +70,20 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
   /** A client of the user's may put something before every key; the server's scripts see it. */
   const keyOf = (name: string): string => name.slice(connection.keyPrefix.length + base.length)
 
-  const told = {
-    message(text: string): void {
-      const news = newsOf(text)
-      for (const listener of news === null ? [] : listeners) {
-        if (news !== null && 'tokens' in news) listener.holds(keyOf(news.name), news.tokens)
-        else if (news !== null) listener.revoked(keyOf(news.name), news.token, news.reason)
+  const gap = (): void => {
+    for (const listener of listeners) listener.gap()
+  }
+  const news = createNews(connection, channel, {
+    gap,
+    news(one) {
+      for (const listener of listeners) {
+        if ('tokens' in one) listener.holds(keyOf(one.name), one.tokens)
+        else listener.revoked(keyOf(one.name), one.token, one.reason)
       }
     },
-    gap(): void {
-      for (const listener of listeners) listener.gap()
-    },
-  }
-  const subscriber = createSubscriber(connection, channel, told)
+  })
   /** '-': nobody would hear it. */
-  const ownChannel = (): string => (subscriber.started ? channel : '-')
+  const ownChannel = (): string => (news.started ? channel : '-')
 
   const traits: StoreTraits = {
     name: 'redis',
@@ -104,17 +103,19 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
   async function renewTogether(renewals: readonly RenewRequest[], io: Io): Promise<readonly Renewal[]> {
     const args = renewals.flatMap(({ id, ttlMs }) => [cellOf(id), micros(ttlMs)])
     const keys = renewals.map(({ key }) => nameOf(key))
-    return renewalsOf(await connection.run(RENEW, keys, args, io))
+    return connection.run({ script: RENEW, keys, args, read: renewalsOf }, io)
   }
 
   async function look(key: string, io: Io): Promise<LockView | null> {
-    return lockOf(key, await connection.run(LOOK, [nameOf(key)], [], io))
+    const read = (answer: string): LockView | null => lockOf(key, answer)
+    return connection.run({ script: LOOK, keys: [nameOf(key)], args: [], read }, io)
   }
 
   return {
     traits,
     async enter(request, io) {
-      return entryOf(await connection.run(ENTER, [nameOf(request.key)], enterArguments(request, ownChannel()), io))
+      const args = enterArguments(request, ownChannel())
+      return connection.run({ script: ENTER, keys: [nameOf(request.key)], args, read: entryOf }, io)
     },
     async renew(renewals, io) {
       if (renewals.length === 0) return []
@@ -130,17 +131,18 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
     async leave({ key, id, keepMs, forbidMs }, io) {
       try {
         const args = [cellOf(id), micros(keepMs), micros(forbidMs), ownChannel()]
-        const { was, holds } = leaveOf(await connection.run(LEAVE, [nameOf(key)], args, io))
+        const call = { script: LEAVE, keys: [nameOf(key)], args, read: leaveOf }
+        const { was, holds } = await connection.run(call, io)
         if (holds.length > 0) for (const listener of listeners) listener.holds(key, holds)
         return { was }
       } catch (cause) {
         // The answer that is lost may have named who holds now.
-        if (cause instanceof StoreUnavailableError && cause.ambiguous) told.gap()
+        if (cause instanceof StoreUnavailableError && cause.ambiguous) gap()
         throw cause
       }
     },
     async listen(listener) {
-      await subscriber.start()
+      await news.start()
       listeners.add(listener)
       return { [Symbol.asyncDispose]: async () => void listeners.delete(listener) }
     },
@@ -155,17 +157,11 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
       }
     },
     async revoke(key, { tickets, reason, now }, io) {
-      return Number(
-        await connection.run(
-          REVOKE,
-          [nameOf(key)],
-          [String(tickets), JSON.stringify(reason), now ? '1' : '0', micros(REVOKED_MS)],
-          io,
-        ),
-      )
+      const args = [String(tickets), JSON.stringify(reason), now ? '1' : '0', micros(REVOKED_MS)]
+      return connection.run({ script: REVOKE, keys: [nameOf(key)], args, read: Number }, io)
     },
     async close() {
-      subscriber.close()
+      news.close()
       listeners.clear()
       await connection.close()
     },

@@ -34,7 +34,7 @@ import type {
   Was,
 } from '../store/contract.ts'
 import type { OpenOptions } from './redis/address.ts'
-import type { RedisLike } from './redis/links.ts'
+import type { RedisLike } from './redis/client.ts'
 import { done, holderOf, left, renewed, seen, viewOf } from './redlock/answers.ts'
 import type { Left, Part, Renewed } from './redlock/answers.ts'
 import { ballot, votes } from './redlock/ballot.ts'
@@ -43,8 +43,8 @@ import { createEntrance, LATE_REQUEST_MS } from './redlock/enter.ts'
 import type { Node } from './redlock/node.ts'
 import { openNodes } from './redlock/nodes.ts'
 import { createRepair } from './redlock/repair.ts'
-import { LEAVE, LOOK, RENEW, REVOKE } from './redlock/scripts.ts'
-import { unreachable } from './redlock/unreachable.ts'
+import { LEAVE, LOOK, RENEW, REVOKE } from './redlock/statements.ts'
+import { unreachable } from './redlock/failures.ts'
 import { clockErrorOf, namespaceOf } from './shared/options.ts'
 
 export interface RedlockStoreOptions extends OpenOptions {

@@ -5,11 +5,12 @@ import { once } from 'node:events'
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { Redis as Redis5 } from 'ioredis5'
 import { createClient } from 'redis'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ConfigurationError, StoreUnavailableError } from '../../src/base/errors.ts'
 import { redisStore } from '../../src/drivers/redis.ts'
-import { connect, script } from '../../src/drivers/redis/clients.ts'
+import { connect, script } from '../../src/drivers/redis/connection.ts'
 import type { Entry, Store, StoreListener, TicketRequest } from '../../src/store/contract.ts'
 import { freePort, redisSentinel, redisServer } from '../support/redis-server.ts'
 import type { RedisServer } from '../support/redis-server.ts'
@@ -498,8 +499,16 @@ describeWithStore('redis', 'a connection', url => {
     const echo = script(`return KEYS[1] .. '|' .. ARGV[1]`)
     for (const name of PACKAGES) {
       const connection = closing(connect(url, { package: name }))
-      expect(await connection.run(echo, ['{}} \0\n*é😀'], ['\0\r\n$5'], IO)).toBe('{}} \0\n*é😀|\0\r\n$5')
+      const call = { script: echo, keys: ['{}} \0\n*é😀'], args: ['\0\r\n$5'], read: String }
+      expect(await connection.run(call, IO)).toBe('{}} \0\n*é😀|\0\r\n$5')
     }
+  })
+
+  test('a command that changes what the connection is for breaks no client', async () => {
+    const clients = [new Redis(url), new Redis5(url)]
+    for (const client of clients) open.push(() => client.disconnect())
+    for (const connection of [...clients.map(client => connect(client)), closing(connect(url, { package: 'redis' }))])
+      expect(await connection.command('SUBSCRIBE', ['news'], IO)).toBeDefined()
   })
 })
 

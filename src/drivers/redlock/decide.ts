@@ -6,7 +6,7 @@ import { holderOf, ticketOf } from './answers.ts'
 import type { Committed, Part, Reserved } from './answers.ts'
 import { votes } from './ballot.ts'
 import type { Count } from './ballot.ts'
-import { unreachable } from './unreachable.ts'
+import { unreachable } from './failures.ts'
 
 type Refused = Extract<Entry, { readonly status: 'refused' }>
 type Forbidden = Extract<Entry, { readonly status: 'forbidden' }>

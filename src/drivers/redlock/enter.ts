@@ -14,7 +14,7 @@ import type { Committed, Mine, Reserved } from './answers.ts'
 import { ballot } from './ballot.ts'
 import { commitmentOf, refreshmentOf, reservationOf, SPLIT_RETRY_MS } from './decide.ts'
 import type { Node } from './node.ts'
-import { COMMIT, RESERVE, UNDO } from './scripts.ts'
+import { COMMIT, RESERVE, UNDO } from './statements.ts'
 
 export interface EntranceOptions {
   readonly prefix: string

@@ -8,7 +8,7 @@
 import { systemClock } from '../../base/clock.ts'
 import { ConfigurationError, StoreUnavailableError } from '../../base/errors.ts'
 import type { Io } from '../../store/contract.ts'
-import type { RedisConnection, RedisScript } from '../redis/clients.ts'
+import type { RedisConnection, RedisScript } from '../redis/connection.ts'
 
 /** A request that a node must get even if it comes late. `args` are made when it is sent; null: no longer of use. */
 export interface Owed {
@@ -53,9 +53,10 @@ export function createNode(connection: RedisConnection, index: number, timeoutMs
 
   async function send(script: RedisScript, keys: readonly string[], args: readonly string[], io: Io): Promise<unknown> {
     try {
-      const reply = await connection.run(script, keys, args, io)
+      const read = (reply: string): unknown => decode(reply, connection.where)
+      const answer = await connection.run({ script, keys, args, read }, io)
       silent = false
-      return decode(reply, connection.where)
+      return answer
     } catch (cause) {
       silent = !(cause instanceof ConfigurationError)
       throw cause

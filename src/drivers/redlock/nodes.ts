@@ -1,9 +1,9 @@
 /** The nodes of a redlock, from clients or addresses: each a server of its own, none of them twice. */
 import { withoutPassword } from '../../base/address.ts'
 import { ConfigurationError } from '../../base/errors.ts'
-import { connect } from '../redis/clients.ts'
+import { connect } from '../redis/connection.ts'
 import type { OpenOptions } from '../redis/address.ts'
-import type { RedisLike } from '../redis/links.ts'
+import type { RedisLike } from '../redis/client.ts'
 import { createNode } from './node.ts'
 import type { Node } from './node.ts'
 

@@ -8,7 +8,7 @@
 import type { TicketRequest } from '../../store/contract.ts'
 import { words } from './answers.ts'
 import type { Node } from './node.ts'
-import { ADOPT } from './scripts.ts'
+import { ADOPT } from './statements.ts'
 
 export interface RepairOptions {
   readonly prefix: string

@@ -1,5 +1,5 @@
 /** Commands of Redis as a program without a lock library sends them, through whichever client package is installed. */
-import { connect, script } from '../../drivers/redis/clients.ts'
+import { connect, script } from '../../drivers/redis/connection.ts'
 
 export interface Raw {
   /** One command. Rejects as the server does. @throws StoreUnavailableError | ConfigurationError */
@@ -16,7 +16,7 @@ export function openRaw(address: string): Raw {
   const connection = connect(address)
   return {
     ask: (command, ...args) => connection.command(command, args, CALL),
-    eval: (source, key, ...args) => connection.run(script(source), [key], args, CALL),
+    eval: (source, key, ...args) => connection.run({ script: script(source), keys: [key], args, read: String }, CALL),
     close: () => connection.close(),
   }
 }

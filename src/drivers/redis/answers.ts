@@ -5,6 +5,7 @@ import type { Entry, LockView, Mode, Renewal, TicketRequest, Was } from '../../s
 import { view, viewTicket } from '../../store/queue.ts'
 import type { Ticket } from '../../store/queue.ts'
 import { list, record, texts } from '../../base/decode.ts'
+import { unquoted } from './news.ts'
 
 /**
  * Beyond this, about a century, an end could no longer be counted in microseconds; nothing that anybody means is
@@ -101,20 +102,6 @@ export function lockOf(key: string, answer: string): LockView | null {
   )
 }
 
-/** A push: what happened, to which of the server's names. null: not one of ours. */
-export type News =
-  | { readonly name: string; readonly tokens: readonly number[] }
-  | { readonly name: string; readonly token: number; readonly reason: string }
-
-export function newsOf(message: string): News | null {
-  const end = message.indexOf('\n')
-  const [kind, tokens = '', ...reason] = message.slice(0, end).split(' ')
-  const name = message.slice(end + 1)
-  if (end < 0 || !/^\d+(,\d+)*$/.test(tokens)) return null
-  if (kind === 'h') return { name, tokens: tokens.split(',').map(Number) }
-  return kind === 'r' ? { name, token: Number(tokens), reason: unquoted(reason.join(' ')) } : null
-}
-
 function ticketOf(line: string): Ticket {
   const [, state, ends, life, token, tokens, mode, limit, entered, since, people] = TICKET.exec(line) ?? strange(line)
   const [holder, meta] = list({ people: JSON.parse(people ?? '') }, 'people')
@@ -142,12 +129,6 @@ function modeOf(letter: string | undefined): Mode {
 
 function reasonOf(answer: string): string {
   return unquoted(answer.slice(answer.indexOf(' ') + 1))
-}
-
-/** Reasons are kept as JSON, so that they have no line break. */
-function unquoted(json: string): string {
-  const reason: unknown = JSON.parse(json)
-  return String(reason)
 }
 
 /**

@@ -15,7 +15,7 @@
  *   f:ID                       an id that may not come (back): "until life kind attempt message"
  * Times are the node's own, in milliseconds.
  */
-import { script } from '../redis/clients.ts'
+import { script } from '../redis/connection.ts'
 
 // Numbers leave Lua as text: tostring(1795240547670301) would round to "1.7952405476703e+15".
 const COMMON = `

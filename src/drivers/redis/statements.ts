@@ -21,7 +21,7 @@
  * Time is microseconds since 1970 by the server. Numbers leave Lua through string.format: tostring(1795240547670301)
  * would round to 1.7952405476703e+15. Every answer is one text, the same through every client and protocol.
  */
-import { script } from './clients.ts'
+import { script } from './connection.ts'
 import { NOW, RECORD, STAY } from './lua.ts'
 
 /**
