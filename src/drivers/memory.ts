@@ -12,19 +12,11 @@ import { systemClock } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
 import { refuseUnknown } from '../base/options.ts'
 import type { Known } from '../base/options.ts'
-import type {
-  Io,
-  LeaveRequest,
-  LockView,
-  RenewRequest,
-  RevokeRequest,
-  Store,
-  StoreListener,
-  StoreTraits,
-  TicketRequest,
-} from '../store/contract.ts'
-import { EMPTY, enter, forgettable, leave, renew, revoke, view } from '../store/queue.ts'
-import type { Now, Queue, Step } from '../store/queue.ts'
+import type { Store, StoreListener, StoreTraits } from '../store/contract.ts'
+import { forgettable } from '../store/queue.ts'
+import type { Now, Queue } from '../store/queue.ts'
+import { recordStore } from '../store/record-store.ts'
+import type { Change, LockRecord } from '../store/record-store.ts'
 import { namespaceOf } from './shared/options.ts'
 
 export interface MemoryStoreOptions {
@@ -74,33 +66,30 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
   const prefix = `${namespace.length}:${namespace}`
   const read = (): Now => ({ ms: clock.now(), micros: Math.floor(clock.wall() * 1_000) })
 
-  function apply<Answer>(key: string, transition: (queue: Queue, now: Now) => Step<Answer>): Answer {
-    const now = read()
+  function apply<Answer>(key: string, change: Change<Answer>): Answer {
     const name = prefix + key
-    const step = transition(storage.queues.get(name) ?? EMPTY, now)
-    if (forgettable(step.queue, now)) storage.queues.delete(name)
-    else storage.queues.set(name, step.queue)
+    const now = read()
+    const { queue, changed, answer, news } = change(storage.queues.get(name) ?? null, now)
+    if (queue === null) storage.queues.delete(name)
+    else if (changed) storage.queues.set(name, queue)
     sweep(storage, now)
     for (const listener of storage.listeners) {
-      if (step.holds.length > 0) listener.holds(name, step.holds)
-      for (const { token, reason } of step.revoked) listener.revoked(name, token, reason)
+      if (news.holds.length > 0) listener.holds(name, news.holds)
+      for (const { token, reason } of news.revoked) listener.revoked(name, token, reason)
     }
-    return step.answer
+    return answer
   }
 
-  return {
-    traits,
-    enter: async (request: TicketRequest) => apply(request.key, (queue, now) => enter(queue, request, now)),
-    renew: async (renewals: readonly RenewRequest[]) =>
-      renewals.map(request => apply(request.key, (queue, now) => renew(queue, request, now))),
-    leave: async (request: LeaveRequest) => apply(request.key, (queue, now) => leave(queue, request, now)),
-    revoke: async (key: string, request: RevokeRequest) => apply(key, (queue, now) => revoke(queue, request, now)),
-    inspect: async (key: string) => view(key, storage.queues.get(prefix + key) ?? EMPTY, read()),
-    async *list(start: string, _io: Io): AsyncIterable<LockView> {
+  return recordStore(traits, {
+    atomic: async (key, change) => apply(key, change),
+    async read(key) {
+      const queue = storage.queues.get(prefix + key)
+      return queue === undefined ? null : { queue, now: read() }
+    },
+    async *list(start): AsyncIterable<LockRecord> {
       for (const name of [...storage.queues.keys()].toSorted()) {
-        if (!name.startsWith(prefix + start)) continue
-        const lock = view(name.slice(prefix.length), storage.queues.get(name) ?? EMPTY, read())
-        if (lock !== null) yield lock
+        const queue = name.startsWith(prefix + start) ? storage.queues.get(name) : undefined
+        if (queue !== undefined) yield { key: name.slice(prefix.length), queue, now: read() }
       }
     },
     async listen(listener: StoreListener): Promise<AsyncDisposable> {
@@ -118,7 +107,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
       for (const listener of own) storage.listeners.delete(listener)
       own.clear()
     },
-  }
+  })
 }
 
 function emptyStorage(): Storage {
