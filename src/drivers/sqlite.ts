@@ -12,35 +12,23 @@
  */
 import { hostClock, turn } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
+import { integer, record } from '../base/decode.ts'
 import { timeDomain } from '../base/domain.ts'
 import { StoreUnavailableError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
 import type { Known } from '../base/options.ts'
-import type {
-  Entry,
-  Io,
-  LeaveRequest,
-  LockView,
-  Renewal,
-  RenewRequest,
-  RevokeRequest,
-  Store,
-  StoreListener,
-  StoreTraits,
-  TicketRequest,
-  Was,
-} from '../store/contract.ts'
-import { enter, leave, renew, revoke } from '../store/queue.ts'
-import type { Now, Queue, Step } from '../store/queue.ts'
-import { integer, record } from '../base/decode.ts'
+import type { Store, StoreTraits } from '../store/contract.ts'
+import type { Queue } from '../store/queue.ts'
+import { recordStore } from '../store/record-store.ts'
+import type { LockRecord, Outcome } from '../store/record-store.ts'
 import { namespaceOf } from './shared/options.ts'
+import { createWatch } from './shared/watch.ts'
 import { connect, filePath } from './sqlite/database.ts'
 import type { Connection, DatabaseLike } from './sqlite/database.ts'
-import { resultCode } from './sqlite/failures.ts'
-import { createWatch, publish, subscribe } from './sqlite/news.ts'
-import type { News } from './sqlite/news.ts'
+import { publish, subscribe } from './sqlite/news.ts'
+import type { Bulletin } from './sqlite/news.ts'
 import { createTable } from './sqlite/table.ts'
-import type { Change, Page } from './sqlite/table.ts'
+import type { Page } from './sqlite/table.ts'
 import { createTransactions } from './sqlite/transactions.ts'
 
 export { defaultFile } from './sqlite/database.ts'
@@ -95,16 +83,14 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
   const file = typeof target === 'string' ? target : 'the given database'
   const table = createTable(namespace, domain, clock)
   const transactions = createTransactions(file, connection, clock)
-  const watch = createWatch(
-    { version, queue: key => (current === null ? null : (table.stored(current, key)?.queue ?? null)) },
-    clock,
-  )
+  const watch = createWatch(look, clock)
   let current: Connection | null = null
   let opening: Promise<Connection> | null = null
   let opened = 0
   let lookedAt = clock.now()
   let unsubscribe = (): void => undefined
-  let outbox: News[] = []
+  let outbox: Bulletin[] = []
+  let lookedIn = ''
   let closed = false
 
   /**
@@ -139,8 +125,8 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
     }
     current = fresh
     opened += 1
-    unsubscribe = subscribe(fresh.identity, news => {
-      if (news.namespace === namespace) watch.tell(news)
+    unsubscribe = subscribe(fresh.identity, bulletin => {
+      if (bulletin.namespace === namespace) watch.tell(bulletin.key, bulletin.news)
     })
     return fresh
   }
@@ -151,83 +137,44 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
     current = null
   }
 
-  function version(): string {
-    return current === null
-      ? ''
-      : `${opened}:${integer(record(current.statements.version.get(), 'row'), 'data_version')}`
+  /** `data_version` says in a few microseconds whether another connection has written. */
+  async function look(keys: readonly string[]): Promise<ReadonlyMap<string, Queue> | null> {
+    const open = current
+    if (open === null) return null
+    const version = `${opened}:${integer(record(open.statements.version.get(), 'row'), 'data_version')}`
+    if (version === lookedIn) return null
+    const queues = new Map<string, Queue>()
+    for (const key of keys) {
+      const queue = table.queue(open, key)
+      if (queue !== null) queues.set(key, queue)
+    }
+    lookedIn = version
+    return queues
   }
 
   /** Not at once, but in a later turn than the answers: who entered in the same transaction knows its token by then. */
   function deliver(): void {
-    const news = outbox
+    const bulletins = outbox
     outbox = []
-    if (current !== null) for (const item of news) publish(current.identity, item)
+    if (current !== null) for (const bulletin of bulletins) publish(current.identity, bulletin)
   }
 
-  function change<Answer>(
-    key: string,
-    io: Io,
-    transition: (queue: Queue, now: Now) => Step<Answer>,
-    note: (answer: Answer) => void = () => undefined,
-  ): Promise<Answer> {
-    return transactions.write(
-      io,
-      open => table.apply(open, key, transition),
-      result => {
-        note(result.answer)
-        return announce(key, result)
-      },
-    )
-  }
-
-  function announce<Answer>(key: string, { answer, holds, revoked }: Change<Answer>): Answer {
-    if (holds.length === 0 && revoked.length === 0) return answer
+  function announce<Answer>(key: string, { answer, news }: Outcome<Answer>): Answer {
+    if (news.holds.length === 0 && news.revoked.length === 0) return answer
     if (outbox.length === 0) void turn().then(deliver)
-    outbox.push({ namespace, key, holds, revoked })
+    outbox.push({ namespace, key, news })
     return answer
   }
 
-  function noteRenewal(request: RenewRequest, result: Change<Renewal> | Renewal): Renewal {
-    if ('status' in result) return result
-    if (result.answer.status === 'lost') watch.drop(request.id)
-    else watch.holds(request.id)
-    return announce(request.key, result)
-  }
-
-  return {
-    traits,
-    enter: (request: TicketRequest, io: Io): Promise<Entry> =>
-      change(
-        request.key,
-        io,
-        (queue, now) => enter(queue, request, now),
-        entry => {
-          if (entry.status === 'holds' || entry.status === 'waits')
-            watch.add(request.id, request.key, entry.token, entry.status === 'waits')
-          else watch.drop(request.id)
-        },
-      ),
-    renew: (renewals: readonly RenewRequest[], io: Io): Promise<readonly Renewal[]> =>
+  const store = recordStore(traits, {
+    atomic: (key, change, io) =>
       transactions.write(
         io,
-        open =>
-          renewals.map(request => ({
-            request,
-            result: attempt(() => table.apply(open, request.key, (queue, now) => renew(queue, request, now))),
-          })),
-        results => results.map(({ request, result }) => noteRenewal(request, result)),
+        open => table.apply(open, key, change),
+        outcome => announce(key, outcome),
       ),
-    leave: (request: LeaveRequest, io: Io): Promise<{ readonly was: Was }> =>
-      change(
-        request.key,
-        io,
-        (queue, now) => leave(queue, request, now),
-        () => watch.drop(request.id),
-      ),
-    revoke: (key: string, request: RevokeRequest, io: Io) =>
-      change(key, io, (queue, now) => revoke(queue, request, now)),
-    inspect: (key: string, io: Io) => transactions.read(io, open => table.inspect(open, key)),
-    async *list(prefix: string, io: Io): AsyncIterable<LockView> {
+    read: (key, io) => transactions.read(io, open => table.read(open, key)),
+    async *list(prefix, io): AsyncIterable<LockRecord> {
       let from: Uint8Array | null = null
       do {
         const start = from
@@ -236,23 +183,12 @@ export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options
         from = page.next
       } while (from !== null)
     },
-    async listen(listener: StoreListener): Promise<AsyncDisposable> {
-      return transactions.read({ timeoutMs: LISTEN_MS }, () => watch.listen(listener))
-    },
+    listen: listener => transactions.read({ timeoutMs: LISTEN_MS }, () => watch.listen(listener)),
     async close(): Promise<void> {
       closed = true
       watch.stop()
       disconnect()
     },
-  }
-}
-
-/** One unreadable record is that item's; a failing engine fails the whole call. */
-function attempt(work: () => Change<Renewal>): Change<Renewal> | Renewal {
-  try {
-    return work()
-  } catch (cause) {
-    if (resultCode(cause) !== null) throw cause
-    return { status: 'unknown', cause }
-  }
+  })
+  return watch.over(store)
 }

@@ -13,7 +13,7 @@ import { ConfigurationError } from '../../base/errors.ts'
 import { integer, record, text } from '../../base/decode.ts'
 import type { Fields } from '../../base/decode.ts'
 import { refusal } from './failures.ts'
-import { LAYOUT } from './record.ts'
+import { LAYOUT } from '../../store/record.ts'
 
 type SqlValue = string | number | Uint8Array | null
 

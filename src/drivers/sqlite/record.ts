@@ -10,12 +10,10 @@
  * Only the one who moves a ticket's end writes times of its own clock; whoever merely passes by leaves them as they
  * are.
  */
+import { list, numbers, oneOf, record, text } from '../../base/decode.ts'
 import { EMPTY } from '../../store/queue.ts'
-import type { Forbidden, Queue, Ticket } from '../../store/queue.ts'
-import { flag, list, number, numbers, oneOf, record, text, texts } from '../../base/decode.ts'
-
-/** Grows when an older holdfast could no longer read what is written. */
-export const LAYOUT = 1
+import type { Queue } from '../../store/queue.ts'
+import { LAYOUT, queueOf, recordOf } from '../../store/record.ts'
 
 interface Stamp {
   /** Whose clock the times are of. */
@@ -38,14 +36,17 @@ export interface StoredQueue {
 
 export const NOTHING: StoredQueue = { queue: EMPTY, domain: '', stamps: [] }
 
-/** The queue in this domain's time, and the way back for what a transition has made of it. */
+/**
+ * The queue in this domain's time, and the way back for what a transition has made of it. `foreign`: other domains have
+ * a part in it, and what this one has seen of them is to be kept even if the transition changes nothing.
+ */
 export function localise(
   stored: StoredQueue,
   domain: string,
   nowMs: number,
-): { readonly queue: Queue; restore(queue: Queue): StoredQueue } {
+): { readonly queue: Queue; readonly foreign: boolean; restore(queue: Queue): StoredQueue } {
   if (stored.domain === domain && stored.stamps.length === 0)
-    return { queue: stored.queue, restore: queue => ({ queue, domain, stamps: [] }) }
+    return { queue: stored.queue, foreign: false, restore: queue => ({ queue, domain, stamps: [] }) }
 
   const stamps = new Map(stored.stamps.map(stamp => [nameOf(stamp.list, stamp.id), stamp]))
   const tickets = stored.queue.tickets.map(entry => {
@@ -66,7 +67,7 @@ export function localise(
     tickets: tickets.map(({ local }) => local),
     forbidden: forbidden.map(({ local }) => local),
   }
-  return { queue, restore }
+  return { queue, foreign: true, restore }
 
   /**
    * `offset`: added to a time of its clock it gives one of ours. As if the last refresh had been when we first saw it.
@@ -127,60 +128,15 @@ function nameOf(list: Stamped['list'], id: string): string {
   return `${list} ${id}`
 }
 
-export function encodeQueue({ queue, domain, stamps }: StoredQueue): string {
-  return JSON.stringify({
-    layout: LAYOUT,
-    domain,
-    end: queue.end,
-    tickets: queue.tickets,
-    forbidden: queue.forbidden,
-    stamps,
-  })
+export function encodeStored({ queue, domain, stamps }: StoredQueue): string {
+  const { end, tickets, forbidden } = queue
+  return JSON.stringify({ layout: LAYOUT, domain, end, tickets, forbidden, stamps })
 }
 
-/** @throws TypeError  not a record of this layout; the message says where */
-export function decodeQueue(json: string): StoredQueue {
-  const root = record(JSON.parse(json), 'record')
-  if (root['layout'] !== LAYOUT)
-    throw new TypeError(`it has layout ${String(root['layout'])}, and this holdfast knows ${LAYOUT}`)
-  const queue = {
-    end: number(root, 'end'),
-    tickets: list(root, 'tickets').map(decodeTicket),
-    forbidden: list(root, 'forbidden').map(decodeForbidden),
-  }
-  return { queue, domain: text(root, 'domain'), stamps: list(root, 'stamps').map(decodeStamp) }
-}
-
-function decodeTicket(value: unknown): Ticket {
-  const from = record(value, 'ticket')
-  return {
-    id: text(from, 'id'),
-    token: number(from, 'token'),
-    tokens: number(from, 'tokens'),
-    holder: text(from, 'holder'),
-    mode: oneOf(from, 'mode', ['exclusive', 'shared']),
-    limit: from['limit'] === null ? null : number(from, 'limit'),
-    meta: texts(from, 'meta'),
-    enteredAt: number(from, 'enteredAt'),
-    heldAt: from['heldAt'] === null ? null : number(from, 'heldAt'),
-    expiresAt: number(from, 'expiresAt'),
-    lifeMs: number(from, 'lifeMs'),
-    // A record of before this was kept has none.
-    claimMs: typeof from['claimMs'] === 'number' ? from['claimMs'] : null,
-    kept: flag(from, 'kept'),
-    revoked: from['revoked'] === null ? null : text(from, 'revoked'),
-  }
-}
-
-function decodeForbidden(value: unknown): Forbidden {
-  const from = record(value, 'forbidden id')
-  return {
-    id: text(from, 'id'),
-    reason: oneOf(from, 'reason', ['left', 'revoked']),
-    message: text(from, 'message'),
-    until: number(from, 'until'),
-    lifeMs: number(from, 'lifeMs'),
-  }
+/** @throws TypeError | SyntaxError  not a record of this layout; the message says where */
+export function decodeStored(json: string): StoredQueue {
+  const root = recordOf(json)
+  return { queue: queueOf(root), domain: text(root, 'domain'), stamps: list(root, 'stamps').map(decodeStamp) }
 }
 
 function decodeStamp(value: unknown): Stamped {

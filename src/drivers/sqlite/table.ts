@@ -7,14 +7,14 @@
  * twice the keys of a day.
  */
 import type { Clock } from '../../base/clock.ts'
-import { StoreUnavailableError } from '../../base/errors.ts'
-import type { LockView } from '../../store/contract.ts'
-import { forgettable, leave, view } from '../../store/queue.ts'
-import type { Now, Queue, Step } from '../../store/queue.ts'
 import { bytes, integer, record, text } from '../../base/decode.ts'
+import { StoreUnavailableError } from '../../base/errors.ts'
+import { forgettable } from '../../store/queue.ts'
+import type { Now, Queue } from '../../store/queue.ts'
+import type { Change, LockRecord, Outcome } from '../../store/record-store.ts'
 import type { Connection } from './database.ts'
 import { resultCode } from './failures.ts'
-import { decodeQueue, encodeQueue, localise, NOTHING } from './record.ts'
+import { decodeStored, encodeStored, localise, NOTHING } from './record.ts'
 import type { StoredQueue } from './record.ts'
 
 const PAGE = 100
@@ -23,27 +23,23 @@ const DAY_MICROS = 86_400e6
 /** Above every byte of UTF-8. */
 const BEYOND = Buffer.from([0xff])
 
-export interface Change<Answer> {
-  readonly answer: Answer
-  readonly holds: readonly number[]
-  readonly revoked: Step<Answer>['revoked']
+interface Row {
+  readonly space: Uint8Array
+  readonly key: Uint8Array
 }
 
 /** `next`: where the following page begins; null: there is none. */
 export interface Page {
-  readonly locks: readonly LockView[]
+  readonly locks: readonly LockRecord[]
   readonly next: Uint8Array | null
 }
 
 export interface Table {
   /** Inside a transaction only. */
-  apply<Answer>(
-    connection: Connection,
-    key: string,
-    transition: (queue: Queue, now: Now) => Step<Answer>,
-  ): Change<Answer>
-  stored(connection: Connection, key: string): StoredQueue | null
-  inspect(connection: Connection, key: string): LockView | null
+  apply<Answer>(connection: Connection, key: string, change: Change<Answer>): Outcome<Answer>
+  /** In the time of whoever wrote it last: its order is right, its times may not be. */
+  queue(connection: Connection, key: string): Queue | null
+  read(connection: Connection, key: string): Omit<LockRecord, 'key'> | null
   /** In the order of the keys' bytes. */
   page(connection: Connection, prefix: string, from: Uint8Array | null): Page
 }
@@ -61,51 +57,39 @@ export function createTable(namespace: string, domain: string, clock: Clock): Ta
     return { ms: clock.now(), micros: Math.floor(clock.wall() * 1_000) }
   }
 
-  function apply<Answer>(
-    connection: Connection,
-    key: string,
-    transition: (queue: Queue, now: Now) => Step<Answer>,
-  ): Change<Answer> {
-    const change = applyTo(connection, space, Buffer.from(key), transition)
+  function apply<Answer>(connection: Connection, key: string, change: Change<Answer>): Outcome<Answer> {
+    const outcome = applyTo(connection, { space, key: Buffer.from(key) }, change)
     writes += 1
     if (writes % SWEEP === 0) sweep(connection)
-    return change
+    return outcome
   }
 
-  function applyTo<Answer>(
-    connection: Connection,
-    space: Uint8Array,
-    key: Uint8Array,
-    transition: (queue: Queue, now: Now) => Step<Answer>,
-  ): Change<Answer> {
-    const { find, add, change, remove } = connection.statements
-    const before = find.get(space, key)
-    const json = before === undefined ? null : text(record(before, 'row'), 'queue')
+  function applyTo<Answer>(connection: Connection, { space, key }: Row, change: Change<Answer>): Outcome<Answer> {
+    const { find, add, change: overwrite, remove } = connection.statements
+    const row = find.get(space, key)
+    const json = row === undefined ? null : text(record(row, 'row'), 'queue')
     // Read inside the transaction, after all who changed this lock before us.
     const now = read()
-    const { queue, restore } = localise(
-      json === null ? NOTHING : json === latest.json ? latest.stored : parse(json, key, connection),
-      domain,
-      now.ms,
-    )
-    const { answer, holds, revoked, queue: after } = transition(queue, now)
-    if (forgettable(after, now)) {
+    const stored = json === null ? NOTHING : json === latest.json ? latest.stored : parse(json, key, connection)
+    const { queue: before, foreign, restore } = localise(stored, domain, now.ms)
+    const outcome = change(json === null ? null : before, now)
+    if (outcome.queue === null) {
       if (json !== null) remove.run(space, key)
-    } else {
-      const stored = restore(after)
-      const changed = encodeQueue(stored)
-      latest = { json: changed, stored }
-      if (json === null) add.run(space, key, after.end, changed)
-      else if (changed !== json) change.run(after.end, changed, space, key)
+    } else if (outcome.changed || foreign) {
+      const kept = restore(outcome.queue)
+      const changed = encodeStored(kept)
+      latest = { json: changed, stored: kept }
+      if (json === null) add.run(space, key, kept.queue.end, changed)
+      else if (changed !== json) overwrite.run(kept.queue.end, changed, space, key)
     }
-    return { answer, holds, revoked }
+    return outcome
   }
 
   function sweep(connection: Connection): void {
     const rows = connection.statements.round.all(swept.namespace, swept.key, SWEEP).map(row => record(row, 'row'))
     const old = read().micros - DAY_MICROS
     for (const row of rows) {
-      if (integer(row, 'token_end') < old) tidy(connection, bytes(row, 'namespace'), bytes(row, 'key'))
+      if (integer(row, 'token_end') < old) tidy(connection, { space: bytes(row, 'namespace'), key: bytes(row, 'key') })
     }
     const last = rows.at(-1)
     swept =
@@ -114,13 +98,13 @@ export function createTable(namespace: string, domain: string, clock: Clock): Ta
         : { namespace: Buffer.from(bytes(last, 'namespace')), key: Buffer.from(bytes(last, 'key')) }
   }
 
-  /**
-   * Nobody leaves: the transition removes what has run out, and with it the row. Who comes to hold by that asks again
-   * by itself.
-   */
-  function tidy(connection: Connection, space: Uint8Array, key: Uint8Array): void {
+  /** Somebody may still be in it, by another domain's clock. */
+  function tidy(connection: Connection, row: Row): void {
     try {
-      applyTo(connection, space, key, (queue, now) => leave(queue, NOBODY, now))
+      applyTo(connection, row, (before, now) => {
+        const queue = before === null || forgettable(before, now) ? null : before
+        return { queue, changed: queue === null, answer: null, news: { holds: [], revoked: [] } }
+      })
     } catch (error) {
       // A record that cannot be read concerns those who ask for it, not whoever happens to sweep.
       if (resultCode(error) !== null) throw error
@@ -133,26 +117,27 @@ export function createTable(namespace: string, domain: string, clock: Clock): Ta
     return row === undefined ? null : parse(text(record(row, 'row'), 'queue'), name, connection)
   }
 
-  function show(key: Uint8Array, queue: StoredQueue): LockView | null {
+  function local(queue: StoredQueue): Omit<LockRecord, 'key'> {
     const now = read()
-    return view(Buffer.from(key).toString(), localise(queue, domain, now.ms).queue, now)
+    return { queue: localise(queue, domain, now.ms).queue, now }
   }
 
   return {
     apply,
-    stored,
-    inspect(connection, key) {
+    queue: (connection, key) => stored(connection, key)?.queue ?? null,
+    read(connection, key) {
       const queue = stored(connection, key)
-      return queue === null ? null : show(Buffer.from(key), queue)
+      return queue === null ? null : local(queue)
     },
     page(connection, prefix, from) {
       const start = Buffer.from(prefix)
       const rows = connection.statements.page
         .all(space, from ?? start, Buffer.concat([start, BEYOND]), PAGE)
         .map(row => record(row, 'row'))
-      const locks = rows.flatMap(
-        row => show(bytes(row, 'key'), parse(text(row, 'queue'), bytes(row, 'key'), connection)) ?? [],
-      )
+      const locks = rows.map(row => ({
+        key: Buffer.from(bytes(row, 'key')).toString(),
+        ...local(parse(text(row, 'queue'), bytes(row, 'key'), connection)),
+      }))
       const last = rows.at(-1)
       return {
         locks,
@@ -162,11 +147,9 @@ export function createTable(namespace: string, domain: string, clock: Clock): Ta
   }
 }
 
-const NOBODY = { key: '', id: '', keepMs: 0, forbidMs: 0 }
-
 function parse(json: string, key: Uint8Array, connection: Connection): StoredQueue {
   try {
-    return decodeQueue(json)
+    return decodeStored(json)
   } catch (cause) {
     const name = Buffer.from(key).toString()
     const reason = cause instanceof Error ? cause.message : String(cause)
