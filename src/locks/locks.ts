@@ -1,24 +1,15 @@
-/** The locks of one store: puts the parts of the core together and gives them the public shape. */
-import { createBackground } from '../core/background.ts'
-import { call } from '../core/call.ts'
-import { within } from '../base/deadline.ts'
+/** The locks of one store: gives the core the public shape. */
 import { holdingKeys } from '../core/chain.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
-import { createCohorts } from '../core/cohort.ts'
-import type { Core } from '../core/core.ts'
 import { milliseconds } from '../base/duration.ts'
-import { ClosedError, ConfigurationError, LeaseLostError } from '../base/errors.ts'
+import { createEngine } from '../core/engine.ts'
+import { ConfigurationError, LeaseLostError } from '../base/errors.ts'
 import { createEvents } from '../core/events.ts'
 import { openJournal } from '../journal/write.ts'
 import { normalKey } from '../base/key.ts'
 import { refuseUnknown } from '../base/options.ts'
-import { createNewest } from '../core/newest.ts'
-import { createPushes } from '../core/pushes.ts'
-import { createRenewer } from '../core/renewal.ts'
-import { createRisk } from '../core/risk.ts'
 import { requestOf, revocationOf, settingsOf } from './settings.ts'
-import { createStallDetector } from '../core/stall.ts'
 import type {
   AcquireOptions,
   Lease,
@@ -36,11 +27,6 @@ import { createLeaseSet, lossOf } from './lease-set.ts'
 import { checkStore } from './traits.ts'
 import type { Store } from '../store/contract.ts'
 
-/**
- * A waiter's ticket lives so long without a heartbeat. So a dead waiter costs those behind it at most 5 s, the wake-up
- * included.
- */
-const WAITER_TTL_MS = 4_800
 const DRAIN_MS = 10_000
 
 /**
@@ -56,7 +42,6 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
   checkStore(store)
   const { traits } = store
   const settings = settingsOf(options, traits)
-  const { storeTimeoutMs } = settings
   const events = createEvents()
   const journal = options.journal === undefined ? undefined : openJournal(options.journal, settings.holder)
   // A `waiting` event names who holds; in a journal `holder` is who wrote the line.
@@ -66,57 +51,18 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
         event.type === 'waiting' ? { ...event, holder: settings.holder, heldBy: event.holder } : { ...event },
       ),
     )
-  const background = createBackground()
-  const storeError = (verb: string, cause: unknown): void => events.emit({ type: 'store-error', verb, cause })
-
-  const renewer = createRenewer(store, clock, { storeTimeoutMs, storeError })
-  const stalls = createStallDetector(clock, {
-    busy: () => renewer.size > 0,
-    stalled(stalledMs) {
-      // The leases first: who listens to the event must find them as they are.
-      renewer.check()
-      events.emit({ type: 'stalled', stalledMs })
-    },
-    jumped: ms => renewer.doubt(new Error(`the wall clock was set by ${Math.round(ms)} ms`)),
-  })
-  const pushes = createPushes(store, clock, {
-    storeTimeoutMs,
-    storeError,
-    revoked(key, token, reason) {
-      for (const ticket of [...renewer.tickets()]) {
-        if (ticket.key === key && ticket.token === token) renewer.lose(ticket, 'revoked', reason)
-      }
-    },
-  })
-  const core: Core = {
-    ...{ store, clock, events, pushes, background, storeTimeoutMs },
-    newest: createNewest(),
-    renewer: {
-      ...renewer,
-      get size() {
-        return renewer.size
-      },
-      watch(ticket) {
-        renewer.watch(ticket)
-        stalls.start()
-      },
-    },
-    holder: settings.holder,
-    waiterTtlMs: Math.max(WAITER_TTL_MS, traits.minTtlMs),
-  }
-  const cohorts = createCohorts(core, settings, createRisk(events))
-  let closing: Promise<void> | undefined
+  const engine = createEngine(store, { clock, settings, events })
 
   // ---------------------------------------------------------------- one key
 
   async function acquire(key: string, options: AcquireOptions = {}): Promise<Lease> {
     const { wanted, ...waiting } = requestOf(key, options, settings, traits)
-    return cohorts.acquire(wanted, waiting)
+    return engine.acquire(wanted, waiting)
   }
 
   async function attempt(key: string, options: TryOptions): Promise<Lease | Extract<Ran<never>, { ran: false }>> {
     const { wanted } = requestOf(key, options, settings, traits)
-    const result = await cohorts.tryAcquire(wanted)
+    const result = await engine.tryAcquire(wanted)
     return 'ticket' in result ? { ran: false, holders: result.holders, retryMs: result.retryMs } : result
   }
 
@@ -150,7 +96,7 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
     try {
       for (const { wanted, waitMs, signal, share } of requests) {
         const leftMs = waitMs === 0 ? 0 : Math.max(1, waitMs - (clock.now() - start))
-        leases.push(await cohorts.acquire(wanted, { waitMs: leftMs, signal, share }))
+        leases.push(await engine.acquire(wanted, { waitMs: leftMs, signal, share }))
       }
       const set = createLeaseSet(leases, mode)
       // While the last key was waited for, the first ones' windows ran on.
@@ -176,30 +122,13 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
 
   // ---------------------------------------------------------------- for operators
 
-  async function ask<T>(verb: string, key: string, request: Parameters<typeof call<T>>[5]): Promise<T> {
-    refuseWhenClosed(verb)
-    const outcome = await call(clock, store, verb, key, storeTimeoutMs, request)
-    if (outcome.ok) return outcome.value
-    throw outcome.error
-  }
-
-  function refuseWhenClosed(verb: string): void {
-    if (closing !== undefined) throw new ClosedError(`These locks are closed, so "${verb}" is refused.`)
-  }
-
-  async function atMost(ms: number, work: Promise<void>): Promise<void> {
-    await within(work, { clock, timeoutMs: ms, late: () => undefined })
+  async function inspect(key: string): ReturnType<Locks['inspect']> {
+    const name = normalKey(key)
+    return engine.ask({ verb: 'inspect', key: name }, io => store.inspect(name, io))
   }
 
   async function close(drainMs: number): Promise<void> {
-    cohorts.stop()
-    if (drainMs > 0) await atMost(drainMs, cohorts.idle())
-    // They are not released: the tasks still run, so nobody else may have the locks before their time is over.
-    for (const ticket of [...renewer.tickets()]) renewer.lose(ticket, 'closed', 'its locks were closed')
-    stalls.stop()
-    await atMost(storeTimeoutMs, background.end())
-    await pushes.close()
-    await store.close()
+    await engine.close(drainMs)
     journal?.close()
   }
 
@@ -242,28 +171,23 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
     election: (key, options = {}) => createElection({ acquire, inspect }, clock, normalKey(key), options),
     inspect,
     async *list(prefix = '') {
-      refuseWhenClosed('list')
-      yield* store.list(prefix.normalize('NFC'), { timeoutMs: storeTimeoutMs })
+      engine.refuseWhenClosed('list')
+      yield* store.list(prefix.normalize('NFC'), { timeoutMs: settings.storeTimeoutMs })
     },
     async revoke(key, options) {
       const name = normalKey(key)
       const request = revocationOf(options)
-      return ask('revoke', name, io => store.revoke(name, request, io))
+      return engine.ask({ verb: 'revoke', key: name }, io => store.revoke(name, request, io))
     },
     on: (type, listener) => events.on(type, listener),
     async close(options = {}) {
       refuseUnknown(options, { drain: true }, 'close')
       const drainMs = milliseconds(options.drain ?? DRAIN_MS, 'drain', { infinite: true })
-      await (closing ??= close(drainMs))
+      await close(drainMs)
     },
     async [Symbol.asyncDispose]() {
-      await (closing ??= close(DRAIN_MS))
+      await close(DRAIN_MS)
     },
-  }
-
-  async function inspect(key: string): ReturnType<Locks['inspect']> {
-    const name = normalKey(key)
-    return ask('inspect', name, io => store.inspect(name, io))
   }
 }
 
