@@ -13,6 +13,8 @@ export const EXIT = {
   ok: 0,
   /** `inspect`: nobody holds it. */
   free: 1,
+  /** `timeline --check`: two believed at once. */
+  overlap: 1,
   usage: 64,
   unavailable: 69,
   internal: 70,

@@ -153,7 +153,8 @@ function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Comma
     .argument('<file...>', 'journals, as the option `journal` of the library writes them')
     .option('--key <key>', 'only this key')
     .option('--last <n>', 'draw the newest n entries of each key', countOption, 40)
-    .option('--json', 'the merged entries as JSON lines, for programs')
+    .option('--check', 'draw nothing; exit code 1 if two believed at once that they held, with their names')
+    .option('--json', 'the merged entries as JSON lines, or what --check found, for programs')
     .action(async (files: string[], options: TimelineOptions) => {
       outcome.exit = (await import('./commands/timeline.ts')).timeline(files, options)
     })

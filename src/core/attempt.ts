@@ -167,7 +167,7 @@ export async function enterOnce(core: Core, wanted: Wanted, attempt: Attempt, qu
 /** @throws LeaseLostError  the token is not above what was seen before this ticket was asked for */
 export function refuseRegression(core: Core, key: string, attempt: Attempt, token: number): void {
   if (core.store.traits.fencing && token <= attempt.seen) {
-    core.events.emit({ type: 'lost', key, token, heldMs: 0, reason: 'store-regressed' })
+    core.events.emit({ type: 'lost', key, token, heldMs: 0, agoMs: 0, reason: 'store-regressed' })
     throw new LeaseLostError(
       `${core.store.traits.name} gave token ${token} for "${key}" after ${attempt.seen}: it has lost its memory and its clock. Nothing was taken; check the store.`,
       { key, token, reason: 'store-regressed' },

@@ -169,9 +169,9 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     const open = new OpenLease(core, ticket, token, cohort.settle)
     cohort.running.add(open)
     active.add(open)
-    const { key } = cohort.wanted
+    const { key, mode, limit } = cohort.wanted
     if (events.wants('acquired'))
-      events.emit({ type: 'acquired', key, token, waitedMs: clock.now() - applicant.since, handover })
+      events.emit({ type: 'acquired', key, token, mode, limit, waitedMs: clock.now() - applicant.since, handover })
     applicants.end(cohort, applicant)
     applicant.resolve(open)
   }
@@ -265,8 +265,10 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
 
   function report(open: OpenLease, result: ReleaseResult, heldMs: number): ReleaseResult {
     const { key } = open
-    if (result === 'lost') events.emit({ type: 'lost', key, token: open.token, heldMs, reason: 'gone' })
-    else if (events.wants('released')) events.emit({ type: 'released', key, token: open.token, heldMs })
+    // A holder ends when its leave is sent: the next may hold long before the answer is here.
+    const agoMs = clock.now() - open.since - heldMs
+    if (result === 'lost') events.emit({ type: 'lost', key, token: open.token, heldMs, agoMs, reason: 'gone' })
+    else if (events.wants('released')) events.emit({ type: 'released', key, token: open.token, heldMs, agoMs })
     return result
   }
 

@@ -103,7 +103,10 @@ export class OpenLease implements Lease {
       { key, token, reason },
     )
     this.#controller?.abort(this.#lost)
-    this.#core.events.emit({ type: 'lost', key, token, heldMs: this.#core.clock.now() - this.since, reason })
+    const now = this.#core.clock.now()
+    // Noticed late, after a standstill: its own clock had ended it at the end of its window.
+    const endedAt = Math.max(this.since, Math.min(now, this.#ticket.validUntil))
+    this.#core.events.emit({ type: 'lost', key, token, heldMs: endedAt - this.since, agoMs: now - endedAt, reason })
   }
 
   /** As if the store had lost the ticket: for `holdfast/testing`. */

@@ -4,7 +4,7 @@
  * Units: numbers of time are milliseconds; a string carries its unit. Tokens are safe integers.
  */
 import type { Duration } from '../base/duration.ts'
-import type { LeaseLostReason } from '../store/contract.ts'
+import type { LeaseLostReason, Mode } from '../store/contract.ts'
 
 export interface Lease extends AsyncDisposable {
   readonly key: string
@@ -43,6 +43,9 @@ export type LockEvent =
       readonly type: 'acquired'
       readonly key: string
       readonly token: number
+      readonly mode: Mode
+      /** Holds while fewer than so many are before it; null: without such a limit. */
+      readonly limit: number | null
       readonly waitedMs: number
       readonly handover: 'store' | 'push' | 'cohort'
     }
@@ -55,12 +58,21 @@ export type LockEvent =
       readonly leftMs: number
       readonly cause: unknown
     }
-  | { readonly type: 'released'; readonly key: string; readonly token: number; readonly heldMs: number }
+  /** agoMs: so long before this event it ended, since its leave was sent then. heldMs: up to its end. */
+  | {
+      readonly type: 'released'
+      readonly key: string
+      readonly token: number
+      readonly heldMs: number
+      readonly agoMs: number
+    }
+  /** agoMs: so long before this event it ended, if its window closed while nobody could notice. heldMs: up to its end. */
   | {
       readonly type: 'lost'
       readonly key: string
       readonly token: number
       readonly heldMs: number
+      readonly agoMs: number
       readonly reason: LeaseLostReason
     }
   | { readonly type: 'revoked'; readonly key: string; readonly token: number; readonly reason: string }

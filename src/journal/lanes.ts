@@ -5,10 +5,9 @@
  * the end of what is known, and is said never to have been released here.
  */
 import { humanMs } from '../base/duration.ts'
-import type { MergedJournal } from './read.ts'
+import { isEnd } from './beliefs.ts'
+import type { Entry } from './beliefs.ts'
 import type { Lane, Mark, Span } from './draw.ts'
-
-type Entry = MergedJournal['entries'][number]
 
 export interface KeyTimeline {
   readonly key: string
@@ -76,7 +75,7 @@ function heldUntil(entry: Entry): readonly Span[] {
 }
 
 function endOf(acquired: Entry, own: readonly Entry[]): Entry | undefined {
-  return own.find(entry => (entry.type === 'released' || entry.type === 'lost') && entry.token === acquired.token)
+  return own.find(entry => isEnd(entry) && entry.token === acquired.token && entry.ms >= acquired.ms)
 }
 
 function knownUntil(acquired: Entry, all: readonly Entry[]): number {

@@ -12,7 +12,8 @@ import { timeDomain } from '../base/domain.ts'
 import { ConfigurationError } from '../base/errors.ts'
 
 export interface Journal {
-  write(entry: { readonly type: string; readonly [detail: string]: unknown }): void
+  /** agoMs: it happened so long ago. */
+  write(entry: { readonly type: string; readonly [detail: string]: unknown }, agoMs?: number): void
   close(): void
 }
 
@@ -29,13 +30,11 @@ export function openJournal(path: string, holder: string): Journal {
     )
   }
   return {
-    write(entry) {
+    write(entry, agoMs = 0) {
       if (file === undefined) return
       try {
-        writeSync(
-          file,
-          `${JSON.stringify({ at: hostClock.now(), wall: hostClock.wall(), boot, holder, ...entry }, plain)}\n`,
-        )
+        const [at, wall] = [hostClock.now() - agoMs, hostClock.wall() - agoMs]
+        writeSync(file, `${JSON.stringify({ at, wall, boot, holder, ...entry }, plain)}\n`)
       } catch (error) {
         // A full disk must not cost anybody his lock.
         process.emitWarning(

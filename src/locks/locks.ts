@@ -6,7 +6,9 @@ import { milliseconds } from '../base/duration.ts'
 import { createEngine } from '../core/engine.ts'
 import { ConfigurationError, LeaseLostError } from '../base/errors.ts'
 import { createEvents } from '../core/events.ts'
+import type { LockEvent } from '../core/types.ts'
 import { openJournal } from '../journal/write.ts'
+import type { Journal } from '../journal/write.ts'
 import { normalKey } from '../base/key.ts'
 import { refuseUnknown } from '../base/options.ts'
 import { requestOf, revocationOf, settingsOf } from './settings.ts'
@@ -44,13 +46,7 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
   const settings = settingsOf(options, traits)
   const events = createEvents()
   const journal = options.journal === undefined ? undefined : openJournal(options.journal, settings.holder)
-  // A `waiting` event names who holds; in a journal `holder` is who wrote the line.
-  if (journal)
-    events.all(event =>
-      journal.write(
-        event.type === 'waiting' ? { ...event, holder: settings.holder, heldBy: event.holder } : { ...event },
-      ),
-    )
+  if (journal !== undefined) events.all(event => journalize(journal, event, settings.holder))
   const engine = createEngine(store, { clock, settings, events })
 
   // ---------------------------------------------------------------- one key
@@ -223,6 +219,14 @@ async function perform<L extends Pick<Lease, 'release' | 'assertHeld'>, T>(
   }
   if (outcome.status === 'rejected') throw outcome.reason
   return outcome.value
+}
+
+/** A `waiting` event names who holds; in a journal `holder` is who wrote the line. An end is written where it was. */
+function journalize(journal: Journal, event: LockEvent, holder: string): void {
+  if (event.type === 'waiting') return journal.write({ ...event, holder, heldBy: event.holder })
+  if (event.type !== 'released' && event.type !== 'lost') return journal.write({ ...event })
+  const { agoMs, ...entry } = event
+  journal.write(entry, agoMs)
 }
 
 async function settled<L, T>(lease: L, task: Task<L, T>): Promise<PromiseSettledResult<T>> {

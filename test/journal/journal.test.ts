@@ -1,11 +1,14 @@
 import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
 import { ConfigurationError, createLocks } from '../../src/index.ts'
+import { check } from '../../src/journal/check.ts'
 import { readJournals } from '../../src/journal/read.ts'
 import { openJournal } from '../../src/journal/write.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
+import type { Store } from '../../src/store/contract.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-journal-'))
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -21,6 +24,38 @@ test('a journal tells who held what when', async () => {
     ['released', 'k', 'A', token],
   ])
   expect([byWallClock, unreadable]).toEqual([false, 0])
+})
+
+test('a holder ends when its leave is sent, however late the answer is', async () => {
+  const store = memoryStore()
+  const late: Store = {
+    ...store,
+    async leave(request, io) {
+      const answer = await store.leave(request, io)
+      await sleep(50)
+      return answer
+    },
+  }
+  const paths = [join(directory, 'late.jsonl'), join(directory, 'next.jsonl')]
+  const all = paths.map((journal, index) => createLocks(index === 0 ? late : store, { journal, fair: 'strict' }))
+  const runs = all.flatMap(locks => Array.from({ length: 5 }, () => locks.run('k', async () => sleep(1))))
+  await Promise.all(runs)
+  await Promise.all(all.map(locks => locks.close()))
+  expect(check(readJournals(paths).entries)).toEqual({ leases: 10, open: 0, overlaps: [] })
+})
+
+test('a holder that stood still ends where its window closed, not when it noticed', async () => {
+  const path = join(directory, 'still.jsonl')
+  const locks = createLocks(memoryStore(), { journal: path, renew: 'manual', ttl: 100 })
+  const lease = await locks.acquire('k')
+  const end = performance.now() + 300
+  while (performance.now() < end);
+  expect(lease.state).toBe('lost')
+  await locks.close()
+  const [acquired, lost] = readJournals([path]).entries
+  expect([acquired?.type, lost?.type]).toEqual(['acquired', 'lost'])
+  expect((lost?.ms ?? 0) - (acquired?.ms ?? 0)).toBeLessThan(200)
+  expect(lost?.['heldMs']).toBeLessThanOrEqual(100)
 })
 
 test('journals of several processes are one, in order of time, and a line cut short costs only itself', () => {

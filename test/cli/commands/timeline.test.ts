@@ -1,5 +1,5 @@
 /** `holdfast timeline`: journals that real locks wrote, drawn by the real command. */
-import { appendFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { open } from '../../../src/open.ts'
 import { createSite } from '../../support/holdfast.ts'
@@ -39,10 +39,45 @@ test('who held what when, over all files, in order of time', async () => {
   ]
   const places = order.map(pattern => stdout.search(pattern))
   expect(places).not.toContain(-1)
-  // The release is journalled when its answer is there, which may be after the next holder has begun.
-  expect(places[0]).toBeLessThan(places[1] ?? 0)
-  expect(places[3]).toBeLessThan(places[4] ?? 0)
+  expect(places).toEqual(places.toSorted((a, b) => a - b))
   expect(stdout).toContain('━')
+})
+
+test('--check finds that no two believed at once, or names those who did', async () => {
+  const files = await twoHolders()
+  const good = await site.holdfast(['timeline', '--check', ...files])
+  expect(good).toMatchObject({ code: 0, stdout: '2 leases, and no two believed at once\n', stderr: '' })
+
+  const locks = await open(site.store, { journal: site.path('c.journal'), holder: 'C' })
+  const old = await locks.acquire('account:8')
+  await site.holdfast(['revoke', 'account:8', '--reason', 'r', '--now'])
+  const forged = readFileSync(site.path('c.journal'), 'utf8').replaceAll('"C"', '"D"').replaceAll(`${old.token}`, '77')
+  await old.release()
+  await locks.close()
+  writeFileSync(site.path('d.journal'), forged)
+  appendFileSync(site.path('d.journal'), forged.replaceAll('acquired', 'renewed').replace(/"at":(\d+)/, '"at":1$1'))
+  const both = await site.holdfast(['timeline', '--check', site.path('c.journal'), site.path('d.journal')])
+  expect(both.code).toBe(1)
+  expect(both.stdout).toMatch(
+    /^"account:8": C \(token \d+\) and D \(token 77\) both believed to hold it, for .* since /,
+  )
+  expect(both.stderr).toMatch(/^holdfast: 1 lease without an end/)
+  const json = await site.holdfast(['timeline', '--check', '--json', site.path('c.journal'), site.path('d.journal')])
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    version: 1,
+    leases: 2,
+    open: 1,
+    overlaps: [{ key: 'account:8', first: { holder: 'C' }, second: { holder: 'D' } }],
+  })
+  const other = await site.holdfast([
+    'timeline',
+    '--check',
+    '--key',
+    'k',
+    site.path('c.journal'),
+    site.path('d.journal'),
+  ])
+  expect(other.code).toBe(0)
 })
 
 test('as JSON lines, merged', async () => {
