@@ -1,24 +1,37 @@
 /**
- * Four projects. `quick` is what `npm run check` runs before a commit: memory and SQLite, nothing to start, seconds.
- * `sim` runs through thousands of seeds on a clock of its own, which no neighbour disturbs. `suites` are those that
- * every driver must pass, on servers: they mostly wait, and bear a busy machine. `slow` is the rest of what needs a
- * server or kills processes. `npm test` runs all.
+ * Five projects. Without a server: `quick`, which `npm run check` runs before a commit: memory and SQLite, nothing to
+ * start, seconds; `sim`, which runs through thousands of seeds on a clock of its own; and `process`, which starts and
+ * kills programs. With servers: `suites`, which every driver must pass, mostly wait and bear a busy machine; and `slow`,
+ * every other `*.slow.test.ts`. `npm test` runs the first three side by side, `npm run test:all` all.
  *
  * Bounds on time are only there to end what hangs.
  */
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer } from 'vitest/node'
+import type { TestSpecification } from 'vitest/node'
 import { notRun } from './test/support/not-run.ts'
 
 const SIM = ['test/sim/**/*.test.ts']
+const PROCESS = ['test/process/**/*.test.ts']
+const SLOW = ['test/**/*.slow.test.ts']
 const SUITES = ['test/drivers/*.conformance.slow.test.ts', 'test/model/*.slow.test.ts']
-const SLOW = ['test/process/**/*.test.ts', 'test/stores/**/*.test.ts', 'test/**/*.slow.test.ts']
 /** Where test.mjs wants the figures of the run. */
 const report = process.env['HOLDFAST_TEST_REPORT']
+
+/** The simulation takes as long as all the rest, so it begins at once. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const isLong = ({ project }: TestSpecification): boolean => project.name === 'sim'
+    return [...sorted.filter(isLong), ...sorted.filter(file => !isLong(file))]
+  }
+}
 
 export default defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     globalSetup: './test/support/build.ts',
     reporters: [
       'default',
@@ -31,7 +44,7 @@ export default defineConfig({
         test: {
           name: 'quick',
           include: ['test/**/*.test.ts'],
-          exclude: [...SIM, ...SUITES, ...SLOW],
+          exclude: [...SIM, ...PROCESS, ...SLOW],
           testTimeout: 30_000,
           hookTimeout: 30_000,
           sequence: { groupOrder: 0 },
@@ -41,21 +54,32 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'process',
+          include: PROCESS,
+          exclude: SLOW,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'suites',
           include: SUITES,
+          // Twice the cores of a small machine, since they wait.
+          maxWorkers: 4,
           testTimeout: 300_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
         },
       },
-      // One file at a time: here times are measured against real clocks, and neighbours would be noise.
       {
         extends: true,
         test: {
           name: 'slow',
           include: SLOW,
           exclude: SUITES,
-          maxWorkers: 1,
           testTimeout: 300_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 2 },

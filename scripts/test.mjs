@@ -1,44 +1,36 @@
-// Runs all tests, with the real stores that can run on this machine.
+// Runs the tests.
 //
-//   npm test                         starts what it can, lists what it cannot with the reason
-//   STORES=redis,sentinel npm test   the same, but those named must run
-//   npm test -- test/cli             arguments go to vitest
+//   npm test                                what needs no server: memory, SQLite, the simulation, processes
+//   npm run test:all                        that, and all stores that can run on this machine, started for the run
+//   npm run test:all -- redis postgres      that, and the tests of these drivers (or stores), which must run
+//   npm run test:all -- --stores-only ...   without what needs no server
+//   npm run test:all -- --insist            every store that `scripts/stores install` can get must run
 //
-// The stores run in a directory and on ports of this run, and are gone when it ends; whatever `scripts/stores up` has
-// started elsewhere is not touched. A store whose HOLDFAST_TEST_..._URL is set already is used as it is.
+// More arguments, such as `test/cli` or `-t words`, go to vitest. Stores that do not run are listed with the reason.
+// They run in a directory and on ports of this run, and are gone when it ends; whatever `scripts/stores up` has started
+// elsewhere is not touched. A store whose HOLDFAST_TEST_..._URL is set already is used as it is.
 //
 //   HOLDFAST_TEST_REPORT   a file for the figures of the run, as JSON
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** What the tests use, as `scripts/stores` calls it. */
-const USED = ['redis', 'redis-aof', 'redis-password', 'redis-tls', 'redlock', 'pair', 'cluster', 'sentinel', 'valkey']
-/** Always there. */
-const EMBEDDED = ['memory', 'sqlite']
-
 const root = fileURLToPath(new URL('..', import.meta.url))
-const insisted = (process.env.STORES ?? '').split(',').filter(name => name !== '' && !EMBEDDED.includes(name))
-/** A pair of servers has no address as a whole, only those of its members. */
-const given = (name, variables) =>
-  ['URL', 'URLS'].some(
-    ending => variables[`HOLDFAST_TEST_${name.toUpperCase().replaceAll('-', '_')}_${ending}`] !== undefined,
-  )
+spawnSync(process.execPath, [join(root, 'scripts', 'build.mjs'), '--if-stale'], { stdio: 'inherit' })
+const { createFleet, variable } = await import('../dist/servers/fleet.js')
+const { canBeHad } = await import('../dist/servers/find.js')
+const { isFree } = await import('../dist/servers/ports.js')
 
-const unknown = insisted.filter(name => !USED.includes(name))
-if (unknown.length > 0) {
-  console.error(
-    `STORES names ${unknown.join(', ')}, for which there are no tests. Known: ${[...EMBEDDED, ...USED].join(', ')}.`,
-  )
-  process.exit(2)
-}
+const SERVERLESS = ['quick', 'sim', 'process']
+const WITH_STORES = ['suites', 'slow']
+const OPTIONS = ['--all', '--stores-only', '--insist']
 
-const home = mkdtempSync(join(tmpdir(), 'holdfast-test-'))
-const environment = { ...process.env, HOLDFAST_STORES_DIR: home, HOLDFAST_STORES_BASE: String(await freePorts()) }
-const stores = (...words) => spawnSync(join(root, 'scripts', 'stores'), words, { env: environment, encoding: 'utf8' })
+const words = process.argv.slice(2)
+const [all, storesOnly, insist] = OPTIONS.map(option => words.includes(option))
+const environment = { ...process.env }
+const given = name => ['URL', 'URLS'].some(ending => environment[variable(name, ending)] !== undefined)
 
 /** The first of 200 ports in a row that nobody listens on, below those that the system gives to clients. */
 async function freePorts() {
@@ -50,57 +42,88 @@ async function freePorts() {
   throw new Error('no 200 free ports in a row between 20400 and 32400')
 }
 
-function isFree(port) {
-  return new Promise(resolve => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
+/** A driver has tests if a file is called after it: test/drivers/NAME.*, NAME-*, or test/model/NAME.*. */
+function testsOf(driver) {
+  return ['test/drivers', 'test/model'].flatMap(folder =>
+    readdirSync(join(root, folder))
+      .filter(file => new RegExp(`^${driver}[.-].*slow\\.test\\.ts$`).test(file))
+      .map(file => `${folder}/${file}`),
+  )
 }
 
-/** Starts what is not given by address; names that cannot run, with the reason. */
-function startStores() {
-  const reasons = {}
-  const wanted = USED.filter(name => !given(name, process.env))
-  if (wanted.length === 0) return reasons
-  const { stdout, stderr, error } = stores('up', ...wanted)
-  for (const [, name, reason] of `${stdout}`.matchAll(/^not run: ([^:]+): (.*)$/gm)) reasons[name] = reason
-  for (const line of stores('env').stdout.split('\n')) {
-    const [, name, value] = /^([A-Z0-9_]+)=(.*)$/.exec(line) ?? []
-    if (name !== undefined) environment[name] = value
-  }
-  const absent = wanted.filter(name => !given(name, environment))
-  for (const name of absent)
-    reasons[name] ??= error?.message ?? (`${stderr}`.trim().split('\n').at(-1) || 'it did not start')
-  console.log(`Stores: ${[...EMBEDDED, ...USED.filter(name => !absent.includes(name))].join(', ')}`)
-  for (const name of absent) console.log(`Not run: ${name}: ${reasons[name]}`)
-  return reasons
+const home = mkdtempSync(join(tmpdir(), 'holdfast-test-'))
+const fleet = createFleet({
+  folder: home,
+  base: await freePorts(),
+  say: () => {},
+  complain: line => console.error(line),
+})
+const drivers = [...new Set(fleet.stores.map(({ driver }) => driver))]
+const tested = drivers.filter(driver => testsOf(driver).length > 0)
+/** Of a driver, a group or a store. */
+const storesOf = name =>
+  drivers.includes(name) ? fleet.stores.filter(({ driver }) => driver === name) : fleet.chosen([name])
+
+const names = all ? words.filter(word => /^[a-z][\w-]*$/.test(word) && storesOf(word).length > 0) : []
+const forVitest = words.filter(word => !names.includes(word) && !OPTIONS.includes(word))
+
+/** What tests ask for: a group by its name, and a store that is in none. */
+function namesOf(stores) {
+  const groupOf = name => fleet.groups.find(({ members }) => members.includes(name))?.name ?? name
+  return [...new Set(stores.map(({ name }) => groupOf(name)))]
 }
 
-function end() {
-  stores('down')
-  rmSync(home, { recursive: true, force: true })
+/** Starts what is not given by address. What must run and does not is in the answer. */
+async function startStores() {
+  const wanted = (names.length > 0 ? names : tested).flatMap(storesOf)
+  const missing = wanted.filter(({ name }) => !namesOf([{ name }]).some(given))
+  const reasons = Object.fromEntries(
+    missing.flatMap(store => (fleet.obstacle(store) === null ? [] : [[namesOf([store])[0], fleet.obstacle(store)]])),
+  )
+  await fleet.up(fleet.chosen(missing.map(({ name }) => name)).filter(store => fleet.obstacle(store) === null))
+  Object.assign(environment, fleet.variables())
+  const absent = namesOf(wanted).filter(name => !given(name))
+  for (const name of absent) reasons[name] ??= 'it did not start'
+  const elsewhere = namesOf(fleet.stores.filter(store => !wanted.includes(store)))
+  for (const name of elsewhere) reasons[name] ??= names.length > 0 ? 'it was not asked for' : 'no test needs it'
+  console.log(`Stores: ${namesOf(wanted).filter(given).join(', ')}`)
+  for (const [name, reason] of Object.entries(reasons)) if (!given(name)) console.log(`Not run: ${name}: ${reason}`)
+
+  const must = names.length > 0 ? wanted : insist ? fleet.stores.filter(({ kind }) => canBeHad(kind)) : []
+  environment.HOLDFAST_TEST_INSISTED = namesOf(must).join(',')
+  environment.HOLDFAST_TEST_NOT_RUN = JSON.stringify(reasons)
+  return absent.filter(name => namesOf(must).includes(name))
 }
 
-function vitest() {
+/** Resolves with the exit code. */
+function vitest(projects, ...more) {
   const program = join(root, 'node_modules', 'vitest', 'vitest.mjs')
-  const child = spawn(process.execPath, [program, 'run', '--allowOnly=false', ...process.argv.slice(2)], {
+  const chosen = projects.flatMap(project => ['--project', project])
+  const child = spawn(process.execPath, [program, 'run', '--allowOnly=false', ...chosen, ...more, ...forVitest], {
     stdio: 'inherit',
     env: environment,
     cwd: root,
   })
+  child.on('error', error => console.error(error.message))
   // Ctrl-C reaches vitest by itself; this process stays to take the stores down.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
-    process.on(signal, () => signal !== 'SIGINT' && child.kill(signal))
+  const pass = signal => signal !== 'SIGINT' && child.kill(signal)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, pass)
   return new Promise(resolve => child.on('exit', (code, signal) => resolve(signal === null ? code : 1)))
 }
 
+async function withStores() {
+  const missing = await startStores()
+  for (const name of missing) console.error(`${name} must run, and does not: see above`)
+  const files =
+    names.length === 0 ? [] : [...new Set(names.flatMap(storesOf).map(({ driver }) => driver))].flatMap(testsOf)
+  const code = await vitest(WITH_STORES, ...files)
+  return missing.length > 0 ? 1 : code
+}
+
 try {
-  const reasons = startStores()
-  environment.HOLDFAST_TEST_NOT_RUN = JSON.stringify(reasons)
-  const missing = insisted.filter(name => !given(name, environment))
-  for (const name of missing) console.error(`STORES names ${name}, which does not run: ${reasons[name]}`)
-  process.exitCode = missing.length > 0 ? 1 : await vitest()
+  const codes = [storesOnly ? 0 : await vitest(SERVERLESS), all ? await withStores() : 0]
+  process.exitCode = Math.max(...codes)
 } finally {
-  end()
+  if (all) await fleet.down(fleet.stores)
+  rmSync(home, { recursive: true, force: true })
 }

@@ -33,6 +33,8 @@ export interface Store {
   readonly name: string
   readonly kind: ServerKind
   readonly port: number
+  /** The driver whose tests need it. */
+  readonly driver: string
   /** The store that must run for it. */
   readonly needs?: string
 }
@@ -65,32 +67,38 @@ export function catalogue(base: number): Catalogue {
 
   return {
     stores: [
-      ...one('redis', REDIS, base + 1),
-      ...one('redis-aof', REDIS_DURABLE, base + 2),
-      ...one('redis-password', REDIS_PASSWORD, base + 3),
-      ...one('redis-tls', REDIS_TLS, base + 4),
-      ...several('redlock', REDIS_DURABLE, redlock),
-      ...one('primary', REDIS, primary),
-      { name: 'replica', kind: replicaOf(primary), port: base + 22, needs: 'primary' },
-      ...several('cluster', CLUSTER_NODE, cluster),
-      ...one('sentinel-primary', watched(REDIS), sentinelPrimary),
-      ...one('sentinel-replica', watched(replicaOf(sentinelPrimary)), base + 42),
-      ...several('sentinel', sentinel, sentinels),
-      ...one('valkey', VALKEY, base + 51),
-      ...one('postgres', POSTGRES, postgres),
-      ...one('postgres18', POSTGRES_18, base + 62),
-      { name: 'pgbouncer', kind: pgbouncerOf(postgres), port: base + 65, needs: 'postgres' },
-      ...one('mariadb', MARIADB, base + 71),
-      ...one('mysql', MYSQL, base + 75),
-      ...one('memcached', MEMCACHED, base + 81),
-      ...one('etcd', ETCD, base + 101),
-      ...several('etcd3-', etcdMember(etcd), etcd),
-      ...one('etcd-tls', ETCD_TLS, base + 111),
-      ...one('zookeeper', ZOOKEEPER, base + 121),
-      ...several('zookeeper3-', zookeeperMember(zookeeper), zookeeper),
-      ...one('consul', CONSUL, base + 141),
-      ...one('consul-acl', CONSUL_ACL, base + 145),
-      ...one('mongodb', MONGODB, base + 151),
+      ...of('redis', [
+        one('redis', REDIS, base + 1),
+        one('redis-aof', REDIS_DURABLE, base + 2),
+        one('redis-password', REDIS_PASSWORD, base + 3),
+        one('redis-tls', REDIS_TLS, base + 4),
+        one('primary', REDIS, primary),
+        { ...one('replica', replicaOf(primary), base + 22), needs: 'primary' },
+        ...several('cluster', CLUSTER_NODE, cluster),
+        one('sentinel-primary', watched(REDIS), sentinelPrimary),
+        one('sentinel-replica', watched(replicaOf(sentinelPrimary)), base + 42),
+        ...several('sentinel', sentinel, sentinels),
+        one('valkey', VALKEY, base + 51),
+      ]),
+      ...of('redlock', several('redlock', REDIS_DURABLE, redlock)),
+      ...of('postgres', [
+        one('postgres', POSTGRES, postgres),
+        one('postgres18', POSTGRES_18, base + 62),
+        { ...one('pgbouncer', pgbouncerOf(postgres), base + 65), needs: 'postgres' },
+      ]),
+      ...of('mysql', [one('mariadb', MARIADB, base + 71), one('mysql', MYSQL, base + 75)]),
+      ...of('memcached', [one('memcached', MEMCACHED, base + 81)]),
+      ...of('etcd', [
+        one('etcd', ETCD, base + 101),
+        ...several('etcd3-', etcdMember(etcd), etcd),
+        one('etcd-tls', ETCD_TLS, base + 111),
+      ]),
+      ...of('zookeeper', [
+        one('zookeeper', ZOOKEEPER, base + 121),
+        ...several('zookeeper3-', zookeeperMember(zookeeper), zookeeper),
+      ]),
+      ...of('consul', [one('consul', CONSUL, base + 141), one('consul-acl', CONSUL_ACL, base + 145)]),
+      ...of('mongodb', [one('mongodb', MONGODB, base + 151)]),
     ],
     groups: [
       { ...group('redlock', redlock), address: `redlock://${places(redlock)}` },
@@ -108,12 +116,18 @@ export function catalogue(base: number): Catalogue {
   }
 }
 
-function one(name: string, kind: ServerKind, port: number): readonly Store[] {
-  return [{ name, kind, port }]
+type Undriven = Omit<Store, 'driver'>
+
+function of(driver: string, stores: readonly Undriven[]): readonly Store[] {
+  return stores.map(store => ({ ...store, driver }))
 }
 
-function several(name: string, kind: ServerKind, ports: readonly number[]): readonly Store[] {
-  return ports.map((port, index) => ({ name: `${name}${index + 1}`, kind, port }))
+function one(name: string, kind: ServerKind, port: number): Undriven {
+  return { name, kind, port }
+}
+
+function several(name: string, kind: ServerKind, ports: readonly number[]): readonly Undriven[] {
+  return ports.map((port, index) => one(`${name}${index + 1}`, kind, port))
 }
 
 function group(name: string, ports: readonly number[]): Group {

@@ -30,6 +30,11 @@ export function obstacleOf(kind: ServerKind): string | null {
   return `${program} is ${where}. ${remedy(kind, program)}`
 }
 
+/** Whether `scripts/stores install` knows where to get it. */
+export function canBeHad(kind: ServerKind): boolean {
+  return kind.fetch !== undefined || Object.values(kind.programs).every(debian => debian !== null)
+}
+
 /**
  * What `scripts/install.sh` has to get so that these kinds can run: `debian:PACKAGE`, `npm:TOOL:PACKAGES` or
  * `suite:TOOL:SUITE:EXTENT:PACKAGES`, each once, packages with commas between.

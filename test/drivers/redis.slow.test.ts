@@ -12,7 +12,8 @@ import { ConfigurationError, StoreUnavailableError } from '../../src/base/errors
 import { redisStore } from '../../src/drivers/redis.ts'
 import { connect, script } from '../../src/drivers/redis/connection.ts'
 import type { Entry, Store, StoreListener, TicketRequest } from '../../src/store/contract.ts'
-import { freePort, redisSentinel, redisServer } from '../support/redis-server.ts'
+import { freePort } from '../../src/servers/ports.ts'
+import { redisSentinel, redisServer } from '../support/redis-server.ts'
 import type { RedisServer } from '../support/redis-server.ts'
 import { describeWithStore, memberUrls } from '../support/stores.ts'
 
@@ -173,7 +174,7 @@ describe('a server of its own', () => {
     test(`a stopped server: the call rejects by its deadline, ambiguous; later it works again (${name})`, async () => {
       const store = storeOn({ package: name })
       await store.enter(request('warm'), IO)
-      server.pause()
+      await server.pause()
       const startedAt = performance.now()
       const error = await unavailable(store.enter(request('a'), { timeoutMs: 300 }))
       expect(performance.now() - startedAt).toBeLessThan(3_000)
@@ -185,7 +186,7 @@ describe('a server of its own', () => {
     test(`a server that stays stopped: a new connection is made, and does not hang either (${name})`, async () => {
       const store = storeOn({ package: name })
       await store.enter(request('warm'), IO)
-      server.pause()
+      await server.pause()
       for (let attempt = 0; attempt < 4; attempt += 1) await unavailable(store.enter(request('a'), { timeoutMs: 500 }))
       server.resume()
       expect(await store.enter(request('b'), IO)).toMatchObject({ status: 'holds' })
@@ -384,7 +385,7 @@ describe('a server that refuses', () => {
     const server = closing(await redisServer())
     const store = closing(redisStore(server.url))
     await store.enter(request('warm'), IO)
-    server.pause()
+    await server.pause()
     const error = await unavailable(store.enter(request('a'), { timeoutMs: 60_000, signal: AbortSignal.timeout(100) }))
     server.resume()
     expect(error.ambiguous).toBe(true)

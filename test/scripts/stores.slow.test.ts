@@ -220,7 +220,7 @@ test(
       'neither up nor listed as not run',
     ).toEqual([])
     // What CI has installed by name must run there.
-    const insisted = (process.env['STORES_INSTALLED'] ?? '').split(',').filter(name => name !== '')
+    const insisted = (process.env['HOLDFAST_TEST_INSISTED'] ?? '').split(',').filter(name => name !== '')
     expect(insisted.filter(name => notRun.some(([, missing]) => missing === name))).toEqual([])
     expect(status.length - down.length).toBeGreaterThan(0)
     await stores(['down'])

@@ -1,9 +1,9 @@
 /**
  * Real stores for a test: their addresses, and what happens where one is not to be had.
  *
- * `scripts/stores env` prints the variables that are read here, and `npm test` sets them. A store that does not run is
- * never passed over in silence: its tests are one skipped test with the reason, which the reporter prints, or one
- * failed test if the variable STORES names it.
+ * `scripts/stores env` prints the variables that are read here, and `npm run test:all` sets them. A store that does not
+ * run is never passed over in silence: its tests are one skipped test with the reason, which the reporter prints, or one
+ * failed test if the run was told that it must run.
  */
 import { describe, test } from 'vitest'
 import type { TestContext } from 'vitest'
@@ -27,7 +27,7 @@ export function memberUrls(name: string): readonly string[] {
   return (process.env[variable(name, 'URLS')] ?? '').split(',').filter(url => url !== '')
 }
 
-/** Why a store does not run, as `npm test` found out, or what to do about it. */
+/** Why a store does not run, as `npm run test:all` found out, or what to do about it. */
 export function whyNotRunning(name: string): string {
   const reasons: unknown = JSON.parse(process.env['HOLDFAST_TEST_NOT_RUN'] ?? '{}')
   const reason =
@@ -40,7 +40,7 @@ export function whyNotRunning(name: string): string {
 }
 
 function insisted(name: string): boolean {
-  return (process.env['STORES'] ?? '').split(',').includes(name)
+  return (process.env['HOLDFAST_TEST_INSISTED'] ?? '').split(',').includes(name)
 }
 
 /** `describe` for tests that need a store: `body` gets its address. */
@@ -51,7 +51,7 @@ export function describeWithStore(name: string, title: string, body: (url: strin
     return
   }
   test(title, context => {
-    if (insisted(name)) throw new Error(`STORES names ${name}, which does not run: ${whyNotRunning(name)}`)
+    if (insisted(name)) throw new Error(`${name} must run, and does not: ${whyNotRunning(name)}`)
     context.skip(`${name}: ${whyNotRunning(name)}`)
   })
 }
