@@ -12,7 +12,8 @@
 //
 //   HOLDFAST_TEST_REPORT   a file for the figures of the run, as JSON
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -51,10 +52,10 @@ function testsOf(driver) {
   )
 }
 
-const home = mkdtempSync(join(tmpdir(), 'holdfast-test-'))
+const home = join(tmpdir(), `holdfast-test-${randomUUID()}`)
 const fleet = createFleet({
   folder: home,
-  base: await freePorts(),
+  base: all ? await freePorts() : 0,
   say: () => {},
   complain: line => console.error(line),
 })
@@ -64,8 +65,15 @@ const tested = drivers.filter(driver => testsOf(driver).length > 0)
 const storesOf = name =>
   drivers.includes(name) ? fleet.stores.filter(({ driver }) => driver === name) : fleet.chosen([name])
 
-const names = all ? words.filter(word => /^[a-z][\w-]*$/.test(word) && storesOf(word).length > 0) : []
+/** Words that could be names, and no values of options: `-t words`. */
+const isName = (word, index) => /^[a-z][\w-]*$/.test(word) && !/^-\w/.test(words[index - 1] ?? '')
+const names = all ? words.filter(isName) : []
 const forVitest = words.filter(word => !names.includes(word) && !OPTIONS.includes(word))
+for (const name of names) {
+  if (storesOf(name).some(({ driver }) => tested.includes(driver))) continue
+  console.error(`There are no tests for ${name}. Drivers with tests on stores: ${tested.join(', ')}.`)
+  process.exit(2)
+}
 
 /** What tests ask for: a group by its name, and a store that is in none. */
 function namesOf(stores) {
@@ -87,7 +95,10 @@ async function startStores() {
   const elsewhere = namesOf(fleet.stores.filter(store => !wanted.includes(store)))
   for (const name of elsewhere) reasons[name] ??= names.length > 0 ? 'it was not asked for' : 'no test needs it'
   console.log(`Stores: ${namesOf(wanted).filter(given).join(', ')}`)
-  for (const [name, reason] of Object.entries(reasons)) if (!given(name)) console.log(`Not run: ${name}: ${reason}`)
+  for (const reason of new Set(Object.values(reasons))) {
+    const those = Object.keys(reasons).filter(name => reasons[name] === reason && !given(name))
+    if (those.length > 0) console.log(`Not run: ${those.join(', ')}: ${reason}`)
+  }
 
   const must = names.length > 0 ? wanted : insist ? fleet.stores.filter(({ kind }) => canBeHad(kind)) : []
   environment.HOLDFAST_TEST_INSISTED = namesOf(must).join(',')
