@@ -47,7 +47,7 @@ export async function open(target?: string | URL | Store, options: OpenOptions =
   const store =
     typeof target === 'object' && !(target instanceof URL)
       ? given(target, namespace)
-      : await storeAt(addressOf(target), namespace)
+      : await openStore(addressOf(target), namespace)
   const locks = createLocks(store, locksOptions)
   try {
     await locks.inspect(PROBE)
@@ -80,7 +80,8 @@ function addressOf(target: string | URL | undefined): string {
   return 'sqlite:'
 }
 
-async function storeAt(given: string, option: string | undefined): Promise<Store> {
+/** The store at an address, without locks over it. @throws ConfigurationError */
+export async function openStore(given: string, option?: string): Promise<Store> {
   const { address, namespace } = namespaceOf(given)
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(address)?.[1]?.toLowerCase() ?? ''
   const opening = OPENINGS.find(({ schemes }) => schemes.includes(scheme))
