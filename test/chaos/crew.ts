@@ -2,8 +2,8 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { memoryStore } from '../../src/drivers/memory.ts'
-import { hurtable } from '../../src/lab/faults/children.ts'
-import type { Child } from '../../src/lab/faults/children.ts'
+import { hurtable } from '../../src/servers/child.ts'
+import type { Child } from '../../src/servers/child.ts'
 import type { Ledger, Word } from './ledger.ts'
 import { work } from './worker.ts'
 
