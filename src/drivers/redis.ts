@@ -13,14 +13,25 @@ import { systemClock } from '../base/clock.ts'
 import { StoreUnavailableError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
 import type { Known } from '../base/options.ts'
-import type { Io, LockView, Renewal, RenewRequest, Store, StoreListener, StoreTraits } from '../store/contract.ts'
+import type {
+  Entry,
+  Io,
+  LockView,
+  Renewal,
+  RenewRequest,
+  Store,
+  StoreListener,
+  StoreTraits,
+  Was,
+} from '../store/contract.ts'
 import type { ClientPackage, RedisTls, SentinelLogin } from './redis/address.ts'
-import { cellOf, enterArguments, entryOf, leaveOf, lockOf, micros, renewalsOf } from './redis/answers.ts'
+import { cellOf, enterWords, entryOf, leaveOf, leaveWords, lockOf, micros, renewalsOf } from './redis/answers.ts'
 import type { RedisLike } from './redis/client.ts'
 import { connect } from './redis/connection.ts'
 import { createNews } from './redis/news.ts'
 import { clockErrorOf, namespaceOf } from './shared/options.ts'
-import { ENTER, LEAVE, LOOK, RENEW, REVOKE } from './redis/statements.ts'
+import { ENTER, ENTERS, LEAVE, LEAVES, LOOK, RENEW, REVOKE } from './redis/statements.ts'
+import { createSteps, createTurn } from './redis/steps.ts'
 
 export type { ClientPackage, RedisTls, SentinelLogin } from './redis/address.ts'
 export type { IoredisLike, NodeRedisLike, RedisLike } from './redis/client.ts'
@@ -82,6 +93,9 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
       }
     },
   })
+  const turn = createTurn()
+  const leaves = createSteps<{ readonly was: Was }>(connection, { one: LEAVE, many: LEAVES, turn })
+  const enters = createSteps<Entry>(connection, { one: ENTER, many: ENTERS, turn })
   /** '-': nobody would hear it. */
   const ownChannel = (): string => (news.started ? channel : '-')
 
@@ -113,9 +127,12 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
 
   return {
     traits,
-    async enter(request, io) {
-      const args = enterArguments(request, ownChannel())
-      return connection.run({ script: ENTER, keys: [nameOf(request.key)], args, read: entryOf }, io)
+    enter(request, io) {
+      const { key, id } = request
+      return enters.run(
+        { key: nameOf(key), id: cellOf(id), words: enterWords(request, ownChannel()), read: entryOf },
+        io,
+      )
     },
     async renew(renewals, io) {
       if (renewals.length === 0) return []
@@ -128,18 +145,19 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
           : { status: 'unknown', cause: answer.reason },
       )
     },
-    async leave({ key, id, keepMs, forbidMs }, io) {
-      try {
-        const args = [cellOf(id), micros(keepMs), micros(forbidMs), ownChannel()]
-        const call = { script: LEAVE, keys: [nameOf(key)], args, read: leaveOf }
-        const { was, holds } = await connection.run(call, io)
+    leave(request, io) {
+      const { key, id } = request
+      const read = (answer: string): { readonly was: Was } => {
+        const { was, holds } = leaveOf(answer)
         if (holds.length > 0) for (const listener of listeners) listener.holds(key, holds)
         return { was }
-      } catch (cause) {
+      }
+      const left = leaves.run({ key: nameOf(key), id: cellOf(id), words: leaveWords(request, ownChannel()), read }, io)
+      left.catch((cause: unknown) => {
         // The answer that is lost may have named who holds now.
         if (cause instanceof StoreUnavailableError && cause.ambiguous) gap()
-        throw cause
-      }
+      })
+      return left
     },
     async listen(listener) {
       await news.start()

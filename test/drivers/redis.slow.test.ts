@@ -156,8 +156,114 @@ describe('a server of its own', () => {
   })
 
   test('a record of another version is refused, not misread', async () => {
-    await server.ask('hset', 'holdfast::a', 'head', '2 1 1 1 1 1 1')
-    expect(await failureOf(storeOn().enter(request('a'), IO))).toBeInstanceOf(ConfigurationError)
+    await server.ask('hset', 'holdfast::a', 'head', '3 1 1 1 1 1 1', 'queue', `${id()} `)
+    const store = storeOn()
+    const { id: own } = request('a')
+    for (const call of [
+      store.enter(request('a'), IO),
+      store.leave({ key: 'a', id: own, keepMs: 0, forbidMs: 0 }, IO),
+      store.inspect('a', IO),
+    ])
+      expect(await failureOf(call)).toHaveProperty('message', expect.stringContaining('another version of holdfast'))
+  })
+
+  test('a record of before numbers were packed is taken over once nobody is in it, and its tokens go on', async () => {
+    const future = Date.now() * 1_000 + 3_600e6
+    await server.ask('hset', 'holdfast::a', 'head', `1 ${future} 1 1 1 1 1`)
+    expect(tokenOf(await storeOn().enter(request('a'), IO))).toBe(future)
+  })
+
+  test('of steps that are sent together, one on a key of somebody else fails alone', async () => {
+    const store = storeOn()
+    await server.ask('set', 'holdfast::1', 'mine')
+    const answers = await Promise.allSettled([0, 1, 2].map(key => store.enter(request(String(key)), IO)))
+    expect(answers).toMatchObject([
+      { status: 'fulfilled', value: { status: 'holds' } },
+      { status: 'rejected', reason: { code: 'HOLDFAST_CONFIGURATION' } },
+      { status: 'fulfilled', value: { status: 'holds' } },
+    ])
+  })
+
+  test('of steps that are sent together, one on a key that the user may not touch fails alone', async () => {
+    await server.ask('acl', 'setuser', 'some', 'on', '>secret', '+@all', '&*', '~holdfast::a*')
+    const store = closing(redisStore(`redis://some:secret@127.0.0.1:${server.port}`))
+    const answers = await Promise.allSettled(['a0', 'a1', 'b', 'a2'].map(key => store.enter(request(key), IO)))
+    expect(answers).toMatchObject([
+      { status: 'fulfilled' },
+      { status: 'fulfilled' },
+      { status: 'rejected', reason: { code: 'HOLDFAST_CONFIGURATION' } },
+      { status: 'fulfilled', value: { status: 'holds' } },
+    ])
+  })
+
+  test('of steps that are sent together, those who leave a full memory make no room for those who enter', async () => {
+    const store = storeOn()
+    const inside = [0, 1, 2].map(key => request(`in${key}`))
+    for (const each of inside) await store.enter(each, IO)
+    await server.ask('config', 'set', 'maxmemory', '1')
+    const left = inside.map(each => store.leave({ key: each.key, id: each.id, keepMs: 0, forbidMs: 0 }, IO))
+    const entered = await Promise.allSettled([0, 1, 2].map(key => store.enter(request(`new${key}`), IO)))
+    expect(await Promise.all(left)).toEqual([{ was: 'held' }, { was: 'held' }, { was: 'held' }])
+    for (const answer of entered)
+      expect(answer).toMatchObject({
+        status: 'rejected',
+        reason: { code: 'HOLDFAST_STORE_UNAVAILABLE', ambiguous: false },
+      })
+  })
+
+  test('of steps that are sent together, each ends by its own deadline', async () => {
+    const store = storeOn()
+    await store.enter(request('warm'), IO)
+    server.pause()
+    const startedAt = performance.now()
+    const calls = [60, 5_000, 120].map(timeoutMs => store.enter(request(`at ${timeoutMs}`), { timeoutMs }))
+    const late = await Promise.all([calls[0], calls[2]].map(call => unavailable(call ?? Promise.resolve())))
+    expect(performance.now() - startedAt).toBeLessThan(3_000)
+    expect(late.map(({ ambiguous }) => ambiguous)).toEqual([true, true])
+    server.resume()
+    expect(await calls[1]).toMatchObject({ status: 'holds' })
+  })
+
+  test('a hundred steps of one turn cost a few commands', async () => {
+    const store = storeOn()
+    await store.enter(request('warm'), IO)
+    await server.ask('config', 'resetstat')
+    const all = Array.from({ length: 100 }, (_, index) => request(`many:${index}`))
+    const entries = await Promise.all(all.map(each => store.enter(each, IO)))
+    expect(entries.filter(entry => entry.status === 'holds')).toHaveLength(100)
+    const left = await Promise.all(
+      all.map(({ key, id: of }) => store.leave({ key, id: of, keepMs: 0, forbidMs: 0 }, IO)),
+    )
+    expect(left.filter(({ was }) => was === 'held')).toHaveLength(100)
+    const calls = /cmdstat_evalsha:calls=(\d+)/.exec(String(await server.ask('info', 'commandstats')))?.[1]
+    // Those of scripts that the server did not know were sent again.
+    expect(Number(calls)).toBeLessThanOrEqual(12)
+  })
+
+  test('all connections killed again and again, and scripts forgotten, cost no lease and leave no key without an end', async () => {
+    const [store, other] = [storeOn(), storeOn()]
+    const heard = ear()
+    await other.listen?.(heard)
+    const first = request('a')
+    let token = tokenOf(await store.enter(first, IO))
+    for (let time = 1; time <= 5; time += 1) {
+      await server.ask('client', 'kill', 'type', 'normal')
+      await server.ask('client', 'kill', 'type', 'pubsub')
+      await server.ask('script', 'flush')
+      await until(() => heard.gaps() === time)
+      const held = await vi.waitFor(async () => store.renew([{ key: 'a', id: first.id, ttlMs: 10_000 }], IO))
+      expect(held).toMatchObject([{ status: 'held' }])
+      await server.ask('script', 'flush')
+      const crowd = await Promise.all([0, 1, 2].map(() => other.enter(request('a', { waiterTtlMs: 100 }), IO)))
+      for (const entry of crowd) {
+        expect(tokenOf(entry)).toBeGreaterThan(token)
+        token = tokenOf(entry)
+      }
+    }
+    expect(await store.leave({ key: 'a', id: first.id, keepMs: 0, forbidMs: 0 }, IO)).toEqual({ was: 'held' })
+    const names = await server.ask('keys', '*')
+    expect(names).toEqual(['holdfast::a'])
+    expect(Number(await server.ask('pttl', 'holdfast::a'))).toBeGreaterThan(0)
   })
 
   test('the record goes when nobody needs it, a day after its tokens at the earliest', async () => {

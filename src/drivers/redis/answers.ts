@@ -1,7 +1,7 @@
 /** What goes into the scripts, and what comes out of them. */
 import { createHash } from 'node:crypto'
 import { StoreUnavailableError } from '../../base/errors.ts'
-import type { Entry, LockView, Mode, Renewal, TicketRequest, Was } from '../../store/contract.ts'
+import type { Entry, LeaveRequest, LockView, Mode, Renewal, TicketRequest, Was } from '../../store/contract.ts'
 import { view, viewTicket } from '../../store/queue.ts'
 import type { Ticket } from '../../store/queue.ts'
 import { list, record, texts } from '../../base/decode.ts'
@@ -15,7 +15,7 @@ const LONGEST_MICROS = 3e15
 /** Of a blank, counted from '0'. */
 const BLANK = -16
 const CELL = /^[\w-]{22}$/
-const TICKET = /^([nkrb]) (\d+) (\d+) (\d+) (\d+) ([xs]) (\d+|-) \S+ (\d+) (\d+|-) (.*)$/
+const TICKET = /^([nkrb]) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) ([xs]) (\d+|-) \S+ (.*)$/
 
 const LEFT = 'its owner gave it up'
 const KEPT = 'the ticket was left and is kept'
@@ -30,20 +30,16 @@ export function cellOf(id: string): string {
   return CELL.test(id) ? id : createHash('sha256').update(id).digest('base64url').slice(0, 22)
 }
 
-export function enterArguments(request: TicketRequest, channel: string): readonly string[] {
-  const { id, token, ttlMs, waiterTtlMs, queue, tokens, mode, limit, holder, meta } = request
+/** What an enter says but for its key and id, which alone differ from one to the next of a crowd. */
+export function enterWords(request: TicketRequest, channel: string): readonly string[] {
+  const { token, ttlMs, waiterTtlMs, queue, tokens, mode, limit, holder, meta } = request
   const known = token === undefined ? '' : String(token)
-  const people = JSON.stringify([holder, meta])
-  return [
-    cellOf(id),
-    known,
-    micros(ttlMs),
-    micros(waiterTtlMs),
-    queue ? '1' : '0',
-    String(tokens),
-    `${mode === 'shared' ? 's' : 'x'} ${limit ?? '-'} ${channel}`,
-    people,
-  ]
+  const rest = `${mode === 'shared' ? 's' : 'x'} ${limit ?? '-'} ${channel} ${JSON.stringify([holder, meta])}`
+  return [known, micros(ttlMs), micros(waiterTtlMs), queue ? '1' : '0', String(tokens), rest]
+}
+
+export function leaveWords({ keepMs, forbidMs }: LeaveRequest, channel: string): readonly string[] {
+  return keepMs > 0 || forbidMs > 0 ? [channel, micros(keepMs), micros(forbidMs)] : [channel]
 }
 
 export function entryOf(answer: string): Entry {
@@ -86,6 +82,7 @@ export function renewalsOf(answer: string): readonly Renewal[] {
 
 /** holds: the tokens of the caller's own tickets that hold from now on. */
 export function leaveOf(answer: string): { readonly was: Was; readonly holds: readonly number[] } {
+  if (answer === 'held') return { was: answer, holds: [] }
   const [was, tokens] = answer.split(' ', 2)
   if (was !== 'held' && was !== 'waiting' && was !== 'absent') return strange(answer)
   return { was, holds: tokens === undefined ? [] : tokens.split(',').map(whole) }
@@ -103,7 +100,7 @@ export function lockOf(key: string, answer: string): LockView | null {
 }
 
 function ticketOf(line: string): Ticket {
-  const [, state, ends, life, token, tokens, mode, limit, entered, since, people] = TICKET.exec(line) ?? strange(line)
+  const [, state, ends, life, token, tokens, entered, since, mode, limit, people] = TICKET.exec(line) ?? strange(line)
   const [holder, meta] = list({ people: JSON.parse(people ?? '') }, 'people')
   return {
     id: '',
@@ -114,7 +111,7 @@ function ticketOf(line: string): Ticket {
     limit: limit === '-' ? null : whole(limit),
     meta: texts(record({ meta }, 'a ticket'), 'meta'),
     enteredAt: ms(entered),
-    heldAt: since === '-' ? null : ms(since),
+    heldAt: since === '0' ? null : ms(since),
     expiresAt: ms(ends),
     lifeMs: ms(life),
     claimMs: null,

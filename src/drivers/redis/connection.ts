@@ -30,6 +30,8 @@ export interface RedisConnection {
    * ConfigurationError
    */
   run<T>(call: ScriptCall<T>, io: Io): Promise<T>
+  /** What a call is told that was not answered in time. */
+  late(timeoutMs: number): StoreUnavailableError
   /** A command without keys, such as INFO; to any server of a cluster. */
   command(name: string, args: readonly string[], io: Io): Promise<unknown>
   /** Names that match, over all masters; a name may come more than once. */
@@ -65,6 +67,7 @@ export function connect(client: RedisLike | string, options: OpenOptions = {}): 
     where,
     keyPrefix,
     cluster,
+    late: connection.late,
     run: (call, io) => connection.use(link => evaluate(link, call), io),
     // In small letters: ioredis 5 knows SUBSCRIBE by that name only, and breaks without a catch.
     command: (name, args, io) => connection.use(link => link.send(name.toLowerCase(), args, undefined), io),

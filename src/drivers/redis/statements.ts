@@ -22,45 +22,49 @@
  * would round to 1.7952405476703e+15. Every answer is one text, the same through every client and protocol.
  */
 import { script } from './connection.ts'
-import { NOW, RECORD, STAY } from './lua.ts'
+import { NOW, PACKED, RECORD, SHOWN, STAY } from './lua.ts'
 
 /**
- * ARGV: id, known token or '', ttl, waiterTtl, '1' to queue, tokens, then mode, limit or '-' and channel or '-' in one,
- * and what people see.
+ * Steps are functions of a key, an id, and what many of them have in common: of the known token or '', ttl, waiterTtl,
+ * '1' to queue, tokens, then mode, limit or '-', channel or '-', and what people see, in one.
  */
-export const ENTER = script(`${NOW}${STAY}
-local state = redis.call('HMGET', KEYS[1], 'head', 'queue', 'bans', 't' .. ARGV[1])
-local queue = state[2] or ''
-local last, stays, far, nearest, seen, held = string.match(state[1] or '1 0 0 0 0 0 0', '^1 (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
-local quick = last and not state[3] and not state[4] and ARGV[2] == ''
-if quick and queue ~= '' then
-  quick = ARGV[5] == '1' and string.byte(ARGV[7]) == 120 and now >= tonumber(seen) and now < tonumber(nearest)
-  if quick and nearest - now < ARGV[4] / 3 then
-    local ends = string.match(redis.call('HGET', KEYS[1], 't' .. string.sub(queue, -23, -2)), '^%a (%d+)')
-    quick = ends - now >= ARGV[4] / 3
+const enter = `
+local function enter(KEY, id, known, ttl, waiterTtl, queues, tokens, rest)
+ttl, waiterTtl, tokens = tonumber(ttl), tonumber(waiterTtl), tonumber(tokens)
+do
+  local state = redis.call('HMGET', KEY, 'head', 'queue', 'bans', 't' .. id)
+  local head, queue = state[1], state[2]
+  local _, last, stays, far, nearest, seen, held = VERSION, 0, 0, 0, 0, 0, 0
+  local quick = not state[3] and not state[4] and known == '' and (not head or string.byte(head) == VERSION)
+  if quick and head then _, last, stays, far, nearest, seen, held = struct.unpack(HEAD, head) end
+  if quick and queue then
+    quick = queues == '1' and string.byte(rest) == 120 and now >= seen and now < nearest
+    if quick and nearest - now < waiterTtl / 3 then
+      local _, ends = struct.unpack(LIFE, redis.call('HGET', KEY, 't' .. string.sub(queue, -23, -2)))
+      quick = ends - now >= waiterTtl / 3
+    end
+  end
+  local token = math.max(last, now)
+  local after = token + tokens
+  if quick and after <= SAFE then
+    local life = queue and waiterTtl or ttl
+    local ends = now + life
+    if not queue then far, nearest, held = ends, ends, 1 end
+    if ends > far then far = ends end
+    if ends < nearest then nearest = ends end
+    local need = math.max(after, far) + DAY
+    local moves = need > stays
+    if moves then stays = need + HOUR end
+    local line = (queue or '') .. id .. ' '
+    redis.call('HSET', KEY, 'head', struct.pack(HEAD, VERSION, after, stays, far, nearest, now, held), 'queue', line,
+      't' .. id, struct.pack(TICKET, 'n', ends, life, token, tokens, now, queue and 0 or now, queue and ttl or 0) .. rest)
+    if moves then redis.call('PEXPIREAT', KEY, string.format('%.0f', stays / 1000)) end
+    if not queue then return string.format('holds %.0f %.0f 0', token, life) end
+    return string.format('waits %.0f %.0f %.0f %.0f', token, life, #queue / 23, life / 3)
   end
 end
-local token = quick and math.max(last, now)
-if quick and token + ARGV[6] <= 9007199254740991 then
-  local holds = queue == ''
-  local life = holds and ARGV[3] or ARGV[4]
-  local first, clock, after, ends = string.match(string.format('%.0f %.0f %.0f %.0f', token, now, token + ARGV[6], now + life), '^(%d+) (%d+) (%d+) (%d+)$')
-  if holds then far, nearest, held = ends, ends, '1' end
-  if tonumber(ends) > tonumber(far) then far = ends end
-  if tonumber(ends) < tonumber(nearest) then nearest = ends end
-  local need = math.max(after, far) + DAY
-  local moves = need > tonumber(stays)
-  if moves then stays = string.format('%.0f', need + HOUR) end
-  local since = holds and clock or '-'
-  redis.call('HSET', KEYS[1], 'head', '1 ' .. after .. ' ' .. stays .. ' ' .. far .. ' ' .. nearest .. ' ' .. clock .. ' ' .. held, 'queue', queue .. ARGV[1] .. ' ',
-    't' .. ARGV[1], 'n ' .. ends .. ' ' .. life .. ' ' .. first .. ' ' .. ARGV[6] .. ' ' .. ARGV[7] .. ' ' .. clock .. ' ' .. since .. ' ' .. ARGV[8])
-  if moves then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', stays / 1000)) end
-  if holds then return 'holds ' .. first .. ' ' .. life .. ' 0' end
-  return 'waits ' .. first .. ' ' .. life .. string.format(' %.0f %.0f', #queue / 23, life / 3)
-end
-${RECORD}
-local id, known, ttl, waiterTtl, tokens = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
-local mode, limit, channel = match(ARGV[7], '^(%a) (%S+) (%S+)$')
+${RECORD}${SHOWN}
+local mode, limit, channel, cold = match(rest, '^(%a) (%S+) (%S+) (.*)$')
 
 -- The end of the life before it that makes this ticket hold, or its heartbeat. While the one right in front lives past
 -- that, so does what is between it and the lock: a crowd costs a heartbeat one look, and only the next in line more.
@@ -95,20 +99,22 @@ local function retry(own, at)
 end
 
 local function standing(t, at, holds)
-  if holds then return table.concat({ 'holds', t.token, text(math.min(t.ends - now, ttl)), text(math.max(0, count() - held)) }, ' ') end
-  return table.concat({ 'waits', t.token, text(t.ends - now), text(at), text(retry(t, at)) }, ' ')
+  if holds then return table.concat({ 'holds', text(t.token), text(math.min(t.ends - now, ttl)), text(math.max(0, count() - held)) }, ' ') end
+  return table.concat({ 'waits', text(t.token), text(t.ends - now), text(at), text(retry(t, at)) }, ' ')
 end
 
-local ticket, banned = load(KEYS[1], id)
-if banned then return answer((match(banned, '^f %d+ %d+ (.*)$'))) end
+local ticket, banned = load(KEY, id)
+if banned then return answer(string.sub(banned, 18)) end
 if ticket then
   local t = parse(ticket)
   if t.state == 'k' or t.state == 'b' then return answer('kept') end
   if t.state == 'r' then return answer('revoked ' .. redis.call('HGET', key, 'r' .. id)) end
   local at = place(queue, id)
   local holds = at < held
+  local fresh = not holds and t.ends - now > waiterTtl * 0.75
+  if fresh and (channel == '-' or channel == t.channel) then return answer(standing(t, at, holds)) end
   if channel ~= '-' then t.channel = channel end
-  prolong(t, holds and ttl or waiterTtl)
+  if holds then claim(t, ttl) elseif not fresh then prolong(t, waiterTtl) end
   local reply = standing(t, at, holds)
   soon(t.ends)
   save('t' .. id, format(t))
@@ -118,40 +124,46 @@ if known ~= '' then return answer('gone') end
 
 local at = count()
 local holds = held == at and admits(mode, limit)
-if not holds and ARGV[5] ~= '1' then
+if not holds and queues ~= '1' then
   local line, first = fetch('t', split(string.sub(queue, 1, held * CELL))), nil
-  for _, record in ipairs(line) do
-    local ends = tonumber(match(record, '^%a (%d+)'))
+  for i, record in ipairs(line) do
+    local _, ends = unpacked(LIFE, record)
     if not first or ends < first then first = ends end
+    line[i] = shown(record)
   end
   return answer('refused ' .. text(first - now) .. ' ' .. text(now) .. '\\n' .. table.concat(line, '\\n'))
 end
 
 local token = math.max(last, now)
-if token + tokens > 9007199254740991 then error('HOLDFAST the next token is beyond the safe integers') end
+if token + tokens > SAFE then error('HOLDFAST the next token is beyond the safe integers') end
 local life = holds and ttl or waiterTtl
 local t = {
-  ends = now + life, life = life, token = text(token), tokens = ARGV[6], mode = mode, limit = limit, channel = channel,
-  state = 'n', entered = text(now), since = holds and text(now) or '-', cold = ARGV[8],
+  ends = now + life, life = life, token = token, tokens = tokens, mode = mode, limit = limit, channel = channel,
+  state = 'n', entered = now, since = holds and now or 0, claim = holds and 0 or ttl, cold = cold,
 }
 local reply = standing(t, at, holds)
 last, queue, held = token + tokens, queue .. id .. ' ', holds and held + 1 or held
 soon(t.ends)
 save('t' .. id, format(t), true)
 return reply
+end
+`
+
+export const ENTER = script(`${NOW}${STAY}${PACKED}${enter}
+return enter(KEYS[1], unpack(ARGV))
 `)
 
 /** KEYS and, for each, two of ARGV: id, ttl. An answer is a line. */
-export const RENEW = script(`${NOW}${STAY}${RECORD}
+export const RENEW = script(`${NOW}${STAY}${PACKED}${RECORD}
 local function renew(name, id, ttl)
   local ticket, banned = load(name, id)
-  local reason = banned and match(banned, '^f %d+ %d+ revoked (.*)$')
+  local reason = banned and match(banned, '^revoked (.*)$', 18)
   local t = ticket and parse(ticket)
   if t and (t.state == 'r' or t.state == 'b') then reason = redis.call('HGET', key, 'r' .. id) end
   if reason then return answer('revoked ' .. reason) end
   local at = place(queue, id)
   if not t or t.state == 'k' or at >= held then return answer('gone') end
-  prolong(t, ttl)
+  claim(t, ttl)
   soon(t.ends)
   save('t' .. id, format(t))
   return 'held ' .. text(math.min(t.ends - now, ttl)) .. ' ' .. text(count() - held)
@@ -172,34 +184,42 @@ return table.concat(lines, '\\n')
 `)
 
 /**
- * ARGV: id, how long to keep it, how long to forbid it, the caller's own channel or '-'. The answer names those of the
- * caller's own who hold now: a push to itself would cost the server and the caller more than the leave.
+ * Of the caller's own channel or '-', and then, if not both are nothing, how long to keep the ticket and how long to
+ * forbid the id. The answer names those of the caller's own who hold now: a push to itself would cost the server and
+ * the caller more than the leave.
  */
-export const LEAVE = script(`${NOW}
-local state = redis.call('HMGET', KEYS[1], 'head', 'queue', 'bans', 't' .. ARGV[1])
-local queue = state[2]
-if queue and string.sub(queue, 1, 23) == ARGV[1] .. ' ' and not state[3] and ARGV[2] == '0' and ARGV[3] == '0' and string.byte(state[4]) == 110 then
-  local nearest, seen = string.match(state[1], '^1 %d+ %d+ %d+ (%d+) (%d+) 1$')
-  if nearest and now < tonumber(nearest) and now >= tonumber(seen) then
-    if #queue == 23 then
-      redis.call('HDEL', KEYS[1], 'queue', 't' .. ARGV[1])
-      return 'held'
-    end
-    local heir = 't' .. string.sub(queue, 24, 45)
-    local before, token, channel, behind = string.match(redis.call('HGET', KEYS[1], heir), '^(n %d+ %d+ (%d+) %d+ x %S+ (%S+) %d+ )%-( .*)$')
-    if before then
-      redis.call('HDEL', KEYS[1], 't' .. ARGV[1])
-      redis.call('HSET', KEYS[1], 'queue', string.sub(queue, 24), heir, before .. string.format('%.0f', now) .. behind)
-      if channel == '-' then return 'held' end
-      if channel == ARGV[4] then return 'held ' .. token end
-      redis.call('PUBLISH', channel, 'h ' .. token .. '\\n' .. KEYS[1])
-      return 'held'
+const leave = `
+local function leave(KEY, id, own, keep, forbid)
+do
+  local state = redis.call('HMGET', KEY, 'head', 'queue', 'bans', 't' .. id)
+  local head, queue = state[1], state[2]
+  if queue and string.sub(queue, 1, 22) == id and not state[3] and not keep and string.byte(state[4]) == 110 and string.byte(head) == VERSION then
+    local _, _, _, _, nearest, seen, held = struct.unpack(HEAD, head)
+    if held == 1 and now < nearest and now >= seen then
+      if #queue == 23 then
+        redis.call('HDEL', KEY, 'queue', 't' .. id)
+        return 'held'
+      end
+      local heir = 't' .. string.sub(queue, 24, 45)
+      local record = redis.call('HGET', KEY, heir)
+      local kind, ends, life, token, tokens, entered, since, claim, at = struct.unpack(TICKET, record)
+      local channel = kind == 'n' and since == 0 and string.match(record, '^x %S+ (%S+)', at)
+      if channel then
+        redis.call('HDEL', KEY, 't' .. id)
+        redis.call('HSET', KEY, 'queue', string.sub(queue, 24),
+          heir, struct.pack(TICKET, 'n', ends, life, token, tokens, entered, now, claim) .. string.sub(record, at))
+        if channel == '-' then return 'held' end
+        token = string.format('%.0f', token)
+        if channel == own then return 'held ' .. token end
+        redis.call('PUBLISH', channel, 'h ' .. token .. '\\n' .. KEY)
+        return 'held'
+      end
     end
   end
 end
-${STAY}${RECORD}
-local id, keep, forbid = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local ticket = load(KEYS[1], id)
+${RECORD}
+keep, forbid = tonumber(keep or 0), tonumber(forbid or 0)
+local ticket = load(KEY, id)
 if forbid > 0 then ban(id, 'left', '', forbid) end
 local t = ticket and parse(ticket)
 if not t or t.state == 'k' or t.state == 'b' then return answer('absent') end
@@ -215,20 +235,52 @@ else
   promote(id)
 end
 changed = true
-local own = news[ARGV[4]]
-news[ARGV[4]] = nil
-return answer((holds and 'held' or 'waiting') .. (own and ' ' .. table.concat(own, ',') or ''))
+local named = news[own]
+news[own] = nil
+return answer((holds and 'held' or 'waiting') .. (named and ' ' .. table.concat(named, ',') or ''))
+end
+`
+
+export const LEAVE = script(`${NOW}${STAY}${PACKED}${leave}
+return leave(KEYS[1], unpack(ARGV))
 `)
 
+/** Between the answers of steps that were sent together; nothing in them has it, since JSON does not. */
+export const SEPARATOR = '\u001e'
+/** How the answer of one begins that failed. */
+export const FAILED = 'failed '
+
+/**
+ * One step for each of KEYS. ARGV: how many kinds of step there are, for each how many words follow and those, and for
+ * each step its id with the number of its kind. A step that fails is an answer, and costs the others nothing.
+ */
+const together = (step: string): string => `
+local kinds, answers, at = {}, {}, 2
+for kind = 1, tonumber(ARGV[1]) do
+  local words = tonumber(ARGV[at])
+  kinds[kind] = { unpack(ARGV, at + 1, at + words) }
+  at = at + words + 1
+end
+for i, name in ipairs(KEYS) do
+  local asked = ARGV[at + i - 1]
+  local done, reply = pcall(${step}, name, string.sub(asked, 1, 22), unpack(kinds[tonumber(string.sub(asked, 23))]))
+  answers[i] = done and reply or '${FAILED}' .. (type(reply) == 'table' and reply.err or tostring(reply))
+end
+return table.concat(answers, '${SEPARATOR}')
+`
+
+export const ENTERS = script(`${NOW}${STAY}${PACKED}${enter}${together('enter')}`)
+export const LEAVES = script(`${NOW}${STAY}${PACKED}${leave}${together('leave')}`)
+
 /** ARGV: 'holders', 'all' or a token; reason; '1' to take held ones too; how long an id stays forbidden at least. */
-export const REVOKE = script(`${NOW}${STAY}${RECORD}
+export const REVOKE = script(`${NOW}${STAY}${PACKED}${RECORD}
 local which, reason, take, least = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
 
 -- It came to hold in this very step, and is taken before anybody heard of it.
 local function unsay(t)
   local others = {}
   for _, token in ipairs(news[t.channel] or {}) do
-    if token ~= t.token then others[#others + 1] = token end
+    if token ~= text(t.token) then others[#others + 1] = token end
   end
   news[t.channel] = #others > 0 and others or nil
 end
@@ -238,7 +290,7 @@ local ids, holders, told = split(queue), held, {}
 for i, record in ipairs(fetch('t', ids)) do
   local id, t, holds = ids[i], parse(record), i <= holders
   local chosen = which == 'all' or (which == 'holders' and holds)
-  if tonumber(which) then chosen = tonumber(t.token) <= tonumber(which) and tonumber(which) < t.token + t.tokens end
+  if tonumber(which) then chosen = t.token <= tonumber(which) and tonumber(which) < t.token + t.tokens end
   if chosen then
     told[#told + 1] = t
     changed = true
@@ -256,16 +308,20 @@ for i, record in ipairs(fetch('t', ids)) do
 end
 promote('')
 for _, t in ipairs(told) do
-  if t.channel ~= '-' then redis.call('PUBLISH', t.channel, 'r ' .. t.token .. ' ' .. reason .. '\\n' .. key) end
+  if t.channel ~= '-' then redis.call('PUBLISH', t.channel, 'r ' .. text(t.token) .. ' ' .. reason .. '\\n' .. key) end
 end
 return answer(text(#told))
 `)
 
 /** Everything as it is, expired tickets included; writes nothing. */
-export const LOOK = script(`
-local key, time = KEYS[1], redis.call('TIME')
-local found = redis.call('HMGET', key, 'head', 'queue')
-local lines = { string.format('%.0f', time[1] * 1000000 + time[2]) .. ' ' .. (string.match(found[1] or '', '^1 (%d+)') or '0') }
-for id in string.gmatch(found[2] or '', '(%S+) ') do lines[#lines + 1] = redis.call('HGET', key, 't' .. id) or nil end
+export const LOOK = script(`${NOW}${PACKED}${RECORD}${SHOWN}
+key = KEYS[1]
+local found = redis.call('HMGET', key, 'head', 'queue', 'bans')
+queue, bans, last = found[2] or '', found[3] or '', 0
+if found[1] then
+  if string.byte(found[1]) == VERSION then last = unpacked('<d', found[1], 2) else adopt(found[1]) end
+end
+local lines = { text(now) .. ' ' .. text(last) }
+for _, record in ipairs(fetch('t', split(queue))) do lines[#lines + 1] = record and shown(record) or nil end
 return table.concat(lines, '\\n')
 `)

@@ -30,6 +30,8 @@ export interface Connection<Link> {
    * @throws HoldfastError  what `failure` makes of it
    */
   use<T>(send: (link: Link) => Promise<T>, io: Io): Promise<T>
+  /** What a call is told that was not answered in time. */
+  late(timeoutMs: number): StoreUnavailableError
   close(): void
 }
 
@@ -100,8 +102,7 @@ export function createConnection<Link>(
     const late = (): never => {
       silentSince ??= sentAt
       if (systemClock.now() - silentSince >= SILENCE_MS) drop()
-      const waited = `within ${Math.round(io.timeoutMs)} ms`
-      throw new StoreUnavailableError(`${where} did not answer ${waited}; the command may have been carried out.`)
+      throw lateError(io.timeoutMs)
     }
     const answered = send(link).then(
       value => {
@@ -114,6 +115,11 @@ export function createConnection<Link>(
       },
     )
     return within(answered, { timeoutMs: io.timeoutMs, signal: io.signal, late })
+  }
+
+  function lateError(timeoutMs: number): StoreUnavailableError {
+    const waited = `within ${Math.round(timeoutMs)} ms`
+    return new StoreUnavailableError(`${where} did not answer ${waited}; the command may have been carried out.`)
   }
 
   function drop(): void {
@@ -146,6 +152,7 @@ export function createConnection<Link>(
         return Promise.reject(failure(cause, { sent: false }))
       }
     },
+    late: lateError,
     close() {
       closed = true
       supply.close()
