@@ -214,7 +214,7 @@ describe('a server of its own', () => {
   test('of steps that are sent together, each ends by its own deadline', async () => {
     const store = storeOn()
     await store.enter(request('warm'), IO)
-    server.pause()
+    await server.pause()
     const startedAt = performance.now()
     const calls = [60, 5_000, 120].map(timeoutMs => store.enter(request(`at ${timeoutMs}`), { timeoutMs }))
     const late = await Promise.all([calls[0], calls[2]].map(call => unavailable(call ?? Promise.resolve())))
