@@ -3,6 +3,7 @@
  * on request.
  */
 import { expiryCases } from './cases/expiry.ts'
+import { clockCases } from './cases/clock.ts'
 import { faultCases } from './cases/faults.ts'
 import { holdingCases } from './cases/holding.ts'
 import { leaseCases } from './cases/leases.ts'
@@ -29,6 +30,7 @@ export type { Runner } from './suite.ts'
 const GROUPS: Readonly<Record<string, Group>> = {
   'who holds': holdingCases,
   time: expiryCases,
+  'the clock after the lock': clockCases,
   tokens: tokenCases,
   leaving: leavingCases,
   'the queue': queueCases,

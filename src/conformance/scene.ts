@@ -26,6 +26,11 @@ export interface Hooks {
   restart?(): Promise<void>
   /** Destroys all that the storage holds, as a FLUSHALL or a dropped table would. */
   wipe?(storage: string): Promise<void>
+  /**
+   * Keeps the store's own lock of this key's record for so long (a row lock, a transaction on the file), so that calls
+   * that are sent meanwhile wait for it. May resolve when it is kept, or when it is over.
+   */
+  hold?(storage: string, key: string, ms: number): Promise<void>
   /** How long to look for what must come, before the case fails. Default: 10 s, more with a longer least ttl. */
   readonly patienceMs?: number
   /** How long the first call of a new store may take, since it connects. Default 0. */

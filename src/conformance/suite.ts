@@ -43,6 +43,7 @@ export type Need =
   | 'durable'
   | 'restart'
   | 'wipe'
+  | 'hold'
 
 export type Register = (name: string, needs: readonly Need[], body: (scene: Scene) => Promise<void>) => void
 export type Group = (test: Register) => void
@@ -131,6 +132,7 @@ function missing(need: Need, store: Store, hooks: Hooks): string | null {
     durable: ['durable', 'consensus', 'quorum'].includes(traits.guarantee),
     restart: hooks.restart !== undefined,
     wipe: hooks.wipe !== undefined,
+    hold: hooks.hold !== undefined,
   }
   return there[need] ? null : REASONS[need]
 }
@@ -148,6 +150,7 @@ const REASONS: Readonly<Record<Need, string>> = {
   durable: 'the store promises nothing over a restart',
   restart: 'no hook `restart` was given',
   wipe: 'no hook `wipe` was given',
+  hold: 'no hook `hold` was given: the store has no lock of a record, or cannot be made to keep it',
 }
 
 function canSkip(context: unknown): context is { skip(reason: string): void } {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Mode } from '../../store/contract.ts'
 import { holding } from '../../store/queue.ts'
-import { holds, IO, KEY, refused, visitor, waits } from '../scene.ts'
+import { held, holds, IO, KEY, refused, visitor, wait, waits } from '../scene.ts'
 import type { Register } from '../suite.ts'
 
 export function holdingCases(test: Register): void {
@@ -45,6 +45,27 @@ export function holdingCases(test: Register): void {
     const entries = await Promise.all(crowd.map(each => each.enter()))
     assert.equal(entries.filter(entry => entry.status === 'holds').length, 1)
     assert.equal((await here.inspect(KEY, IO))?.holders.length, 1)
+  })
+
+  test('of many who leave at the same moment nobody stays', ['queue'], async scene => {
+    const [here, there] = [await scene.store(), await scene.store()]
+    const crowd = Array.from({ length: 12 }, (_, index) => visitor(scene, index % 2 === 0 ? here : there, `P${index}`))
+    for (const each of crowd) await each.enter()
+    const left = await Promise.all(crowd.map(each => each.leave()))
+    assert.deepEqual(left.includes('absent'), false)
+    assert.equal(await here.inspect(KEY, IO), null)
+  })
+
+  test('many who renew at the same moment are all prolonged', ['shared'], async scene => {
+    const [here, there] = [await scene.store(), await scene.store()]
+    const { steadyMs, longMs } = scene.times
+    const crowd = Array.from({ length: 8 }, (_, index) =>
+      visitor(scene, index % 2 === 0 ? here : there, `P${index}`, { mode: 'shared', ttlMs: 2 * steadyMs }),
+    )
+    for (const each of crowd) holds(await each.enter())
+    for (const renewal of await Promise.all(crowd.map(each => each.renew(longMs)))) held(renewal)
+    await wait(2.5 * steadyMs)
+    assert.equal((await here.inspect(KEY, IO))?.holders.length, crowd.length)
   })
 
   test('two keys know nothing of each other', [], async scene => {

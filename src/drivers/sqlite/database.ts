@@ -6,13 +6,14 @@
  * busy_timeout: it would block the event loop and let the quickest process starve the others; whoever finds the file
  * busy comes again (transactions.ts).
  */
-import { mkdirSync, statSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { hostClock, sleep } from '../../base/clock.ts'
 import { ConfigurationError } from '../../base/errors.ts'
 import { integer, record, text } from '../../base/decode.ts'
 import type { Fields } from '../../base/decode.ts'
-import { refusal } from './failures.ts'
+import { isBusy, refusal } from './failures.ts'
 import { LAYOUT } from '../../store/record.ts'
 
 type SqlValue = string | number | Uint8Array | null
@@ -32,6 +33,10 @@ export interface DatabaseLike {
   exec(sql: string): unknown
   close(): unknown
 }
+
+/** How long a file that is busy while it is opened is tried, and how often. */
+const PATIENCE_MS = 250
+const RETRY_MS = 5
 
 export interface Connection {
   /** The path as errors should name it. */
@@ -95,7 +100,23 @@ export async function connect(target: string | DatabaseLike): Promise<Connection
   } catch (error) {
     throw refusal(error, target)
   }
-  return setUp(database, target, () => database.close())
+  return patiently(() => setUp(database, target, () => database.close())).catch((error: unknown) => {
+    database.close()
+    throw error
+  })
+}
+
+/** Among many who start at once the same open file is tried again: opening it anew is what costs, and makes them late. */
+async function patiently(work: () => Connection): Promise<Connection> {
+  const until = hostClock.now() + PATIENCE_MS
+  for (;;) {
+    try {
+      return work()
+    } catch (error) {
+      if (!isBusy(error) || hostClock.now() >= until) throw error
+      await sleep(hostClock, RETRY_MS * (1 + hostClock.random()))
+    }
+  }
 }
 
 function adopt(database: DatabaseLike): Connection {
@@ -118,7 +139,7 @@ function adopt(database: DatabaseLike): Connection {
 function setUp(database: DatabaseLike, file: string, close: () => void): Connection {
   try {
     database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
-    createTables(database)
+    if (!isReady(database, file)) createTables(database)
     const version = integer(one(database, 'SELECT max(version) AS version FROM holdfast_layout'), 'version')
     if (version > LAYOUT) {
       throw new ConfigurationError(
@@ -133,13 +154,24 @@ function setUp(database: DatabaseLike, file: string, close: () => void): Connect
     const identity = identify(file)
     return { file, identity, statements: prepare(database), moved: () => differs(file, identity), close }
   } catch (error) {
-    close()
     throw refusal(error, file)
   }
 }
 
 function one(database: DatabaseLike, sql: string): Fields {
   return record(database.prepare(sql).get(), sql)
+}
+
+/** The tables are there and may be written: who opens then has no need of the write lock, which many may want. */
+function isReady(database: DatabaseLike, file: string): boolean {
+  try {
+    for (const path of [file, dirname(file)]) accessSync(path, constants.W_OK)
+    database.exec('SELECT version FROM holdfast_layout LIMIT 1; SELECT key FROM holdfast_locks LIMIT 1')
+    return true
+  } catch (error) {
+    if (isBusy(error)) throw error
+    return false
+  }
 }
 
 /** Changes nothing in a file that has a layout, be it older or newer. */

@@ -26,6 +26,8 @@ const BATCH = 64
 const SPELL_MS = 4
 const GAP_MS = 1
 const CONTENDED_MS = 1_000
+/** So many times as long a pause at most, after as many tries for each time. */
+const PATIENCE = 8
 /** How long transactions may follow each other without a turn of the event loop. */
 const TURN_MS = 1
 
@@ -78,13 +80,13 @@ export function createTransactions(
       }),
     async read(io, work) {
       const deadline = clock.now() + io.timeoutMs
-      for (;;) {
+      for (let tries = 0; ; tries += 1) {
         try {
           return work(await connect())
         } catch (error) {
           if (!isBusy(error)) throw known(error, file, false)
           if (clock.now() >= deadline || io.signal?.aborted === true) throw tooLate(file, io, error)
-          await pause()
+          await pause(tries)
         }
       }
     },
@@ -93,6 +95,7 @@ export function createTransactions(
   /** Never rejects: every failure belongs to the calls that waited for it. */
   async function drain(): Promise<void> {
     let now = clock.now()
+    let tries = 0
     if (now - freeSince > GAP_MS) spellBeganAt = now
     while (pending.length > 0) {
       // At least a microtask, so that what is asked for at one time goes together.
@@ -103,7 +106,8 @@ export function createTransactions(
       const busy = await transact()
       now = freeSince = clock.now()
       if (busy) contendedAt = now
-      if (busy) await pause()
+      tries = busy ? tries + 1 : 0
+      if (busy) await pause(tries)
       else if (now - contendedAt < CONTENDED_MS && now - spellBeganAt > SPELL_MS) await sleep(clock, GAP_MS)
       else continue
       now = spellBeganAt = clock.now()
@@ -149,8 +153,9 @@ export function createTransactions(
     for (const job of late) job.reject(tooLate(file, job.io))
   }
 
-  function pause(): Promise<void> {
-    return sleep(clock, 1 + 4 * clock.random())
+  /** Longer after many tries: where dozens are at it, trying costs them the processor that the one inside needs. */
+  function pause(tries: number): Promise<void> {
+    return sleep(clock, (1 + 4 * clock.random()) * Math.min(PATIENCE, Math.max(1, tries / PATIENCE)))
   }
 }
 
