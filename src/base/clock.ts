@@ -9,6 +9,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { uptime } from 'node:os'
+import { onAbort } from './abort.ts'
 
 /** A timer that was set. Cancelling twice, or after it fired, does nothing. */
 export interface Timer {
@@ -129,10 +130,10 @@ export function sleep(
     if (options.signal?.aborted === true) return resolve()
     const done = (): void => {
       timer.cancel()
-      options.signal?.removeEventListener('abort', done)
+      unlisten?.()
       resolve()
     }
     const timer = clock.after(delayMs, done, { idle: options.idle ?? false })
-    options.signal?.addEventListener('abort', done)
+    const unlisten = options.signal && onAbort(options.signal, done)
   })
 }

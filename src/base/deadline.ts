@@ -1,4 +1,5 @@
 /** A deadline of ours around work of others: several clients hang on a paused server whatever their own timeout says. */
+import { onAbort } from './abort.ts'
 import { systemClock } from './clock.ts'
 import type { Clock } from './clock.ts'
 
@@ -19,7 +20,7 @@ export function within<T>(promise: Promise<T>, deadline: Deadline<T>): Promise<T
   return new Promise<T>((resolve, reject) => {
     const done = (): void => {
       timer.cancel()
-      signal?.removeEventListener('abort', expire)
+      unlisten?.()
     }
     const expire = (): void => {
       done()
@@ -30,7 +31,7 @@ export function within<T>(promise: Promise<T>, deadline: Deadline<T>): Promise<T
       }
     }
     const timer = clock.after(timeoutMs, expire, { idle })
-    signal?.addEventListener('abort', expire)
+    const unlisten = signal && onAbort(signal, expire)
     promise.then(
       value => {
         done()

@@ -5,6 +5,7 @@ import type { Pursuit } from './acquire.ts'
 import type { Wanted } from './attempt.ts'
 import { call } from './call.ts'
 import { holdsAlready } from './chain.ts'
+import { onAbort } from '../base/abort.ts'
 import type { Timer } from '../base/clock.ts'
 import type { Core } from './core.ts'
 import { humanMs } from '../base/duration.ts'
@@ -75,9 +76,7 @@ export function createApplicants<L extends Line>(core: Core, emptied: (line: L) 
   }
 
   function cancelledBy(signal: AbortSignal, line: L, applicant: Applicant): () => void {
-    const cancel = (): void => refuse(line, applicant, signal.reason)
-    signal.addEventListener('abort', cancel)
-    return () => signal.removeEventListener('abort', cancel)
+    return onAbort(signal, () => refuse(line, applicant, signal.reason))
   }
 
   function end(line: L, applicant: Applicant): void {
