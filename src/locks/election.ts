@@ -1,7 +1,7 @@
 /** Leader election: the leader holds the key, who campaigns waits for it. The queue is the line of succession. */
 import { sleep } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
-import { ConfigurationError, LeaseLostError } from '../base/errors.ts'
+import { ConfigurationError, LeaseLostError, StoreUnavailableError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
 import type { AcquireOptions, Election, Leader, Lease, Locks } from './types.ts'
 
@@ -34,16 +34,39 @@ export function createElection(
     return holder === undefined ? null : { holder: holder.holder, token: holder.token, value: holder.meta[VALUE] ?? '' }
   }
 
-  /** True if the term ended by a loss, so that one campaigns again. */
+  /** True if the term ended by a loss, so that one campaigns again. The loss of another lock is the task's own failure. */
   async function serve(lease: Lease, task: Parameters<Election['lead']>[0]): Promise<boolean> {
     try {
       await task(lease)
       return lease.state === 'lost'
     } catch (error) {
-      if (lease.state === 'lost' || error instanceof LeaseLostError) return true
+      if (lease.state === 'lost') return true
       throw error
     } finally {
       await lease.release()
+    }
+  }
+
+  /** null: asked to stop. Whose waiting ticket was revoked stands in line again, as a leader does who was revoked. */
+  async function candidacy(signal: AbortSignal): Promise<Lease | null> {
+    while (!signal.aborted) {
+      try {
+        return await campaign({ signal })
+      } catch (error) {
+        if (signal.aborted) return null
+        if (!(error instanceof LeaseLostError && error.reason === 'revoked')) throw error
+      }
+    }
+    return null
+  }
+
+  /** undefined: the store did not answer this time. */
+  async function look(): Promise<Leader | null | undefined> {
+    try {
+      return await leader()
+    } catch (error) {
+      if (error instanceof StoreUnavailableError) return undefined
+      throw error
     }
   }
 
@@ -51,20 +74,17 @@ export function createElection(
     campaign,
     leader,
     async lead(task, { signal }) {
-      for (let again = true; again && !signal.aborted;) {
-        const lease = await campaign({ signal }).catch((error: unknown) => {
-          if (signal.aborted) return null
-          throw error
-        })
+      for (let again = true; again;) {
+        const lease = await candidacy(signal)
         again = lease !== null && (await serve(lease, task))
       }
     },
     async *observe({ signal } = {}) {
       let last: Leader | null | undefined
       while (signal?.aborted !== true) {
-        const now = await leader()
-        if (last === undefined || now?.token !== last?.token) yield now
-        last = now
+        const now = await look()
+        if (now !== undefined && (last === undefined || now?.token !== last?.token)) yield now
+        if (now !== undefined) last = now
         await sleep(clock, LOOK_MS, { signal })
       }
     },

@@ -149,9 +149,12 @@ export interface Leader {
 export interface Election {
   /** Resolves when this process leads; waits for ever by default. */
   campaign(options?: { readonly wait?: Duration; readonly signal?: AbortSignal }): Promise<Lease>
-  /** Campaigns again after each loss, until `signal` aborts or the task ends by itself. */
+  /**
+   * Campaigns again after each loss and each revocation, until `signal` aborts or the task ends by itself. Rejects with
+   * what the task rejects with while it leads, the loss of another lock included.
+   */
   lead(task: (lease: Lease) => PromiseLike<void>, options: { readonly signal: AbortSignal }): Promise<void>
   leader(): Promise<Leader | null>
-  /** The leader now, then each change, until `signal` aborts. */
+  /** The leader now, then each change, until `signal` aborts. While the store does not answer it looks again. */
   observe(options?: { readonly signal?: AbortSignal }): AsyncIterable<Leader | null>
 }
