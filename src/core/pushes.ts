@@ -19,7 +19,10 @@ export interface PushTarget {
 }
 
 export interface Pushes {
-  /** Subscribes before the first queued enter. False: the store does not push (now), so poll. */
+  /**
+   * Subscribes, once, before the first queued enter or behind the first lease, whichever comes first. False: the store
+   * does not push (now), so poll.
+   */
   ready(): Promise<boolean>
   /** Somebody enters this key and does not know its token yet. Once for each `named` or `remove`. */
   add(key: string): void
@@ -55,6 +58,8 @@ export function createPushes(
     readonly storeTimeoutMs: number
     storeError(verb: string, cause: unknown): void
     revoked(key: string, token: number, reason: string): void
+    /** Somebody holds, and wants to hear of a revocation. */
+    wanted(): boolean
   },
 ): Pushes {
   const rooms = new Map<string, Room>()
@@ -99,14 +104,22 @@ export function createPushes(
       if (closed) await subscription[Symbol.asyncDispose]()
       return true
     } catch (cause) {
+      if (closed) return false
       options.storeError('listen', cause)
-      void sleep(clock, LISTEN_AGAIN_MS, { idle: true }).then(() => (listening = undefined))
+      void sleep(clock, LISTEN_AGAIN_MS, { idle: true }).then(() => {
+        listening = undefined
+        if (!closed && options.wanted()) void ready()
+      })
       return false
     }
   }
 
+  function ready(): Promise<boolean> {
+    return (listening ??= listen())
+  }
+
   return {
-    ready: () => (listening ??= listen()),
+    ready,
     add(key) {
       const room = rooms.get(key)
       if (room === undefined) rooms.set(key, { named: undefined, unnamed: 1, early: undefined })

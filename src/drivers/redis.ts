@@ -96,8 +96,6 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
   const turn = createTurn()
   const leaves = createSteps<{ readonly was: Was }>(connection, { one: LEAVE, many: LEAVES, turn })
   const enters = createSteps<Entry>(connection, { one: ENTER, many: ENTERS, turn })
-  /** '-': nobody would hear it. */
-  const ownChannel = (): string => (news.started ? channel : '-')
 
   const traits: StoreTraits = {
     name: 'redis',
@@ -130,7 +128,7 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
     enter(request, io) {
       const { key, id } = request
       return enters.run(
-        { key: nameOf(key), id: cellOf(id), words: enterWords(request, ownChannel()), read: entryOf },
+        { key: nameOf(key), id: cellOf(id), words: enterWords(request, channel), read: entryOf },
         io,
       )
     },
@@ -152,7 +150,7 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
         if (holds.length > 0) for (const listener of listeners) listener.holds(key, holds)
         return { was }
       }
-      const left = leaves.run({ key: nameOf(key), id: cellOf(id), words: leaveWords(request, ownChannel()), read }, io)
+      const left = leaves.run({ key: nameOf(key), id: cellOf(id), words: leaveWords(request, channel), read }, io)
       left.catch((cause: unknown) => {
         // The answer that is lost may have named who holds now.
         if (cause instanceof StoreUnavailableError && cause.ambiguous) gap()

@@ -35,7 +35,10 @@ export interface Store {
    * Takes the ticket out, held or waiting; those who now hold are told. Idempotent.
    */
   leave(request: LeaveRequest, io: Io): Promise<{ readonly was: Was }>
-  /** Absent: the core polls. Called once, before the first queued enter. */
+  /**
+   * Absent: the core polls, and the owner of a lease hears of its revocation at its next renewal. Called once, before the
+   * first queued enter or after the first lease was granted: tickets that were entered before are told of as well.
+   */
   listen?(listener: StoreListener): Promise<AsyncDisposable>
   inspect(key: string, io: Io): Promise<LockView | null>
   list(prefix: string, io: Io): AsyncIterable<LockView>

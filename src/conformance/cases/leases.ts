@@ -160,6 +160,16 @@ export function leaseCases(fair: Fair): Group {
       await (await operator.acquire(KEY, { wait: scene.times.patienceMs })).release()
     })
 
+    test('a holder that never waited nor renews is told of a revocation too', ['revoke', 'listen'], async scene => {
+      const [here, operator] = [await scene.locks({ fair }), await scene.locks({ fair })]
+      const lease = await here.tryAcquire(KEY, { ttl: scene.times.longMs, renew: 'manual' })
+      assert.ok(lease)
+      await wait(scene.times.shortMs)
+      assert.equal(await operator.revoke(KEY, { tickets: 'holders', reason: 'maintenance' }), 1)
+      assert.equal((await aborted(scene, lease)).reason, 'revoked')
+      await lease.release()
+    })
+
     test('revoke now gives the lock to the next, whose token is greater', ['revoke'], async scene => {
       const [here, operator] = [await scene.locks({ fair }), await scene.locks({ fair })]
       const lease = await here.acquire(KEY, { ttl: 3 * scene.times.steadyMs })
