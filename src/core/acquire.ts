@@ -12,6 +12,7 @@ import type { Core } from './core.ts'
 import { StoreUnavailableError } from '../base/errors.ts'
 import type { HoldfastError } from '../base/errors.ts'
 import type { PushTarget } from './pushes.ts'
+import type { Given } from './ticket.ts'
 import { closesAt } from './window.ts'
 
 /** How a pursuit stands, for who reports on it. */
@@ -120,17 +121,11 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
     )
   }
 
-  function hold(token: number, sentAt: number, validUntil: number, news: News, handover: Grant['handover']): Grant {
+  function hold(token: number, given: Given, news: News, handover: Grant['handover']): Grant {
     delist()
-    const ticket = heldTicket(core, wanted, {
-      id: attempt.id,
-      unanswered: attempt.unanswered,
-      token,
-      sentAt,
-      validUntil,
-      news,
-    })
-    if (handover === 'push') ticket.renewAt = Math.min(ticket.renewAt, sentAt + RENEW_AFTER_PUSH_MS)
+    const { id, unanswered } = attempt
+    const ticket = heldTicket(core, wanted, { ...given, id, unanswered, token, news })
+    if (handover === 'push') ticket.renewAt = Math.min(ticket.renewAt, given.sentAt + RENEW_AFTER_PUSH_MS)
     return { ticket, handover }
   }
 
@@ -142,7 +137,8 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
         if (given) return giveBack()
         const now = clock.now()
         if (pushed && attempt.token !== null && mayStart(now)) {
-          return hold(attempt.token, now, attempt.aliveUntil, { waiters: 0, at: -Infinity }, 'push')
+          const given = { sentAt: now, leftMs: attempt.aliveUntil - now, validUntil: attempt.aliveUntil }
+          return hold(attempt.token, given, { waiters: 0, at: -Infinity }, 'push')
         }
         pushed = false
         asked = false
@@ -168,7 +164,12 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
           refuseRegression(core, wanted.key, attempt, entry.token)
           const validUntil = closesAt(now, entry.leftMs, store.traits)
           if (clock.now() < validUntil)
-            return hold(entry.token, now, validUntil, { waiters: entry.waiters, at: now }, 'store')
+            return hold(
+              entry.token,
+              { sentAt: now, leftMs: entry.leftMs, validUntil },
+              { waiters: entry.waiters, at: now },
+              'store',
+            )
           failure = new StoreUnavailableError(
             `${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`,
             {

@@ -10,9 +10,8 @@ import type { Outcome } from './call.ts'
 import { sleep } from '../base/clock.ts'
 import type { Core } from './core.ts'
 import { LeaseLostError, StoreUnavailableError } from '../base/errors.ts'
-import { nextRenewal } from './renewal.ts'
-import { NOBODY } from './ticket.ts'
-import type { HeldTicket } from './ticket.ts'
+import { createTicket } from './ticket.ts'
+import type { Given, HeldTicket } from './ticket.ts'
 import { closesAt } from './window.ts'
 
 /** What is asked of the store. */
@@ -97,8 +96,7 @@ export async function attemptOnce(core: Core, wanted: Wanted): Promise<Grant | R
         id: attempt.id,
         unanswered: attempt.unanswered,
         token: entry.token,
-        sentAt,
-        validUntil,
+        ...{ sentAt, validUntil, leftMs: entry.leftMs },
         news: { waiters: entry.waiters, at: sentAt },
       }),
       handover: 'store',
@@ -186,38 +184,22 @@ export function waitRevoked(key: string, attempt: Attempt, reason: string): Leas
 export function heldTicket(
   core: Core,
   wanted: Wanted,
-  grant: {
+  grant: Given & {
     readonly id: string
     readonly unanswered: boolean
     readonly token: number
-    readonly sentAt: number
-    readonly validUntil: number
     readonly news: News
   },
 ): HeldTicket {
-  const { key, mode, tokens, ttlMs, autoRenew } = wanted
-  const { id, token, sentAt, news } = grant
-  const now = core.clock.now()
-  const endsAt = now + wanted.maxHoldMs
+  const { key, mode, tokens, ttlMs, autoRenew, minHoldMs, maxHoldMs } = wanted
+  const { id, token, unanswered, news } = grant
   core.newest.saw(key, token + tokens - 1)
-  return {
-    key,
-    id,
-    token,
-    tokens,
-    mode,
-    ttlMs,
-    autoRenew,
-    endsAt,
-    keepUntil: wanted.minHoldMs > 0 ? now + wanted.minHoldMs : 0,
-    unanswered: grant.unanswered,
-    validUntil: Math.min(grant.validUntil, endsAt),
-    renewAt: nextRenewal(sentAt, { ttlMs, endsAt }),
-    state: 'held',
-    waiters: news.waiters,
-    newsAt: news.at,
-    observer: NOBODY,
-  }
+  const keepUntil = minHoldMs > 0 ? core.clock.now() + minHoldMs : 0
+  const facts = { key, id, token, tokens, mode, ttlMs, autoRenew, maxHoldMs, keepUntil, unanswered }
+  const ticket = createTicket(core.clock, facts, grant)
+  ticket.waiters = news.waiters
+  ticket.newsAt = news.at
+  return ticket
 }
 
 /** Nobody wants this ticket any more. */

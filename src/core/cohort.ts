@@ -212,6 +212,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     ticket.observer = {
       lost(reason, message) {
         // The tasks that wait go back to the store; the one that runs keeps its ticket's memory until it has settled.
+        renewer.unwatch(ticket)
         if (cohort.ticket === ticket) cohort.ticket = null
         const opens = [...cohort.running]
         for (const open of opens) orphans.set(open, ticket)
@@ -228,7 +229,8 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
         each(({ token }) =>
           events.emit({ type: 'suspect', key, token, leftMs: ticket.validUntil - clock.now(), cause }),
         ),
-      renewed(tookMs) {
+      renewed(tookMs, sentAt) {
+        for (const open of cohort.running) open.proven(sentAt)
         if (events.wants('renewed')) each(({ token }) => events.emit({ type: 'renewed', key, token, tookMs }))
       },
     }
@@ -243,6 +245,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
   async function settle(cohort: Cohort, open: OpenLease): Promise<ReleaseResult> {
     const heldMs = clock.now() - open.since
     finish(open)
+    risk.held(open.key, open.unprovenMs(), cohort.wanted.ttlMs)
     const lost = orphans.get(open)
     if (lost !== undefined) {
       orphans.delete(open)
@@ -250,7 +253,6 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
       await leave(lost)
       return 'lost'
     }
-    risk.held(open.key, heldMs, cohort.wanted.ttlMs)
     cohort.running.delete(open)
     const left = advance(cohort)
     return report(open, left === null ? 'released' : await left, heldMs)

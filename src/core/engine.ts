@@ -46,21 +46,29 @@ export function createEngine(
   const background = createBackground()
   const storeError = (verb: string, cause: unknown): void => events.emit({ type: 'store-error', verb, cause })
 
-  const renewer = createRenewer(store, clock, { storeTimeoutMs, storeError })
+  const renewer = createRenewer(store, clock, {
+    storeTimeoutMs,
+    storeError,
+    watching() {
+      stalls.start()
+      // In the background: no grant waits for it. The owner of a lease is to hear of a revocation before it renews next.
+      void pushes.ready()
+    },
+  })
   const stalls = stallsOf(clock, renewer, events)
   const pushes = createPushes(store, clock, {
     storeTimeoutMs,
     storeError,
+    wanted: () => renewer.size > 0,
     revoked(key, token, reason) {
       for (const ticket of [...renewer.tickets()]) {
-        if (ticket.key === key && ticket.token === token) renewer.lose(ticket, 'revoked', reason)
+        if (ticket.key === key && ticket.token === token) ticket.lose('revoked', reason)
       }
     },
   })
   const core: Core = {
-    ...{ store, clock, events, pushes, background, storeTimeoutMs },
+    ...{ store, clock, events, renewer, pushes, background, storeTimeoutMs },
     newest: createNewest(),
-    renewer: watchedFor(renewer, stalls),
     holder: settings.holder,
     waiterTtlMs: Math.max(WAITER_TTL_MS, store.traits.minTtlMs),
   }
@@ -79,7 +87,7 @@ export function createEngine(
     cohorts.stop()
     if (drainMs > 0) await atMost(drainMs, cohorts.idle())
     // They are not released: the tasks still run, so nobody else may have the locks before their time is over.
-    for (const ticket of [...renewer.tickets()]) renewer.lose(ticket, 'closed', 'its locks were closed')
+    for (const ticket of [...renewer.tickets()]) ticket.lose('closed', 'its locks were closed')
     stalls.stop()
     await atMost(storeTimeoutMs, background.end())
     await pushes.close()
@@ -110,18 +118,4 @@ function stallsOf(clock: Clock, renewer: Renewer, events: Events): StallDetector
     },
     jumped: ms => renewer.doubt(new Error(`the wall clock was set by ${Math.round(ms)} ms`)),
   })
-}
-
-/** The same, with an eye on the event loop while it watches over something. */
-function watchedFor(renewer: Renewer, stalls: StallDetector): Renewer {
-  return {
-    ...renewer,
-    get size() {
-      return renewer.size
-    },
-    watch(ticket) {
-      renewer.watch(ticket)
-      stalls.start()
-    },
-  }
 }

@@ -5,10 +5,10 @@
  */
 import type { LeaseLostReason, Mode } from '../store/contract.ts'
 import type { Core } from './core.ts'
-import { milliseconds } from '../base/duration.ts'
+import { humanMs, milliseconds } from '../base/duration.ts'
 import type { Duration } from '../base/duration.ts'
-import { LeaseLostError } from '../base/errors.ts'
-import { isOpen } from './ticket.ts'
+import { ConfigurationError, LeaseLostError, StoreUnavailableError, UnsupportedError } from '../base/errors.ts'
+import type { HoldfastError } from '../base/errors.ts'
 import type { HeldTicket } from './ticket.ts'
 import type { Lease } from './types.ts'
 import { ttlFor } from './window.ts'
@@ -17,6 +17,9 @@ export type ReleaseResult = 'released' | 'lost' | 'unconfirmed'
 
 /** Called once, when the holder says that it is done: passes the ticket on or takes it out. */
 export type Settle = (lease: OpenLease) => Promise<ReleaseResult>
+
+/** A store may count in units of its own. */
+const ROUNDED = 0.99
 
 export class OpenLease implements Lease {
   readonly key: string
@@ -30,12 +33,15 @@ export class OpenLease implements Lease {
   #lost: LeaseLostError | undefined
   #releasing: Promise<ReleaseResult> | undefined
   #controller: AbortController | undefined
+  #provenAt: number
+  #unprovenMs = 0
 
   constructor(core: Core, ticket: HeldTicket, token: number, settle: Settle) {
     this.key = ticket.key
     this.token = token
     this.mode = ticket.mode
     this.since = core.clock.now()
+    this.#provenAt = this.since
     this.#core = core
     this.#ticket = ticket
     this.#settle = settle
@@ -68,17 +74,29 @@ export class OpenLease implements Lease {
     )
   }
 
-  async renew(ttl: Duration = this.#ticket.ttlMs): Promise<void> {
+  async renew(ttl?: Duration): Promise<void> {
+    if (ttl === undefined) return void (await this.#renew(this.#ticket.ttlMs))
     const ttlMs = milliseconds(ttl, 'ttl', { min: this.#core.store.traits.minTtlMs })
     this.assertHeld()
-    await this.#core.renewer.renew(this.#ticket, ttlMs)
-    this.assertHeld()
+    this.#refuseBeyondMaxHold(ttlMs)
+    const givenMs = await this.#renew(ttlMs)
+    if (givenMs < ttlMs * ROUNDED) throw this.#shortOf(ttlMs, givenMs)
   }
 
   async ensure(min: Duration): Promise<void> {
     const minMs = milliseconds(min, 'min')
     this.assertHeld()
-    if (this.remaining() < minMs) await this.renew(Math.max(this.#ticket.ttlMs, ttlFor(minMs, this.#core.store.traits)))
+    if (this.remaining() >= minMs) return
+    this.#refuseBeyondMaxHold(minMs)
+    // The window counts from the sending: what an answer takes is asked for on top, once it is known.
+    let givenMs = 0
+    for (let tries = 0, tookMs = 0; tries < 2; tries += 1) {
+      const sentAt = this.#core.clock.now()
+      givenMs = await this.#renew(Math.max(this.#ticket.ttlMs, ttlFor(minMs + 2 * tookMs, this.#core.store.traits)))
+      if (this.remaining() >= minMs) return
+      tookMs = this.#core.clock.now() - sentAt
+    }
+    throw this.#shortOf(minMs, givenMs)
   }
 
   async release(): Promise<ReleaseResult> {
@@ -111,13 +129,60 @@ export class OpenLease implements Lease {
 
   /** As if the store had lost the ticket: for `holdfast/testing`. */
   loseTicket(reason: LeaseLostReason): void {
-    this.#core.renewer.lose(this.#ticket, reason, 'the test has lost it')
+    this.#ticket.lose(reason, 'the test has lost it')
+  }
+
+  /** A renewal was answered that was sent at `sentAt`. */
+  proven(sentAt: number): void {
+    this.#unprovenMs = this.unprovenMs()
+    this.#provenAt = Math.max(sentAt, this.since)
+  }
+
+  /** The longest time that it has gone without a new answer from the store, the present one included. */
+  unprovenMs(): number {
+    return Math.max(this.#unprovenMs, this.#core.clock.now() - this.#provenAt)
+  }
+
+  async #renew(ttlMs: number): Promise<number> {
+    this.assertHeld()
+    const givenMs = await this.#core.renewer.renew(this.#ticket, ttlMs)
+    this.assertHeld()
+    return givenMs
+  }
+
+  #refuseBeyondMaxHold(ms: number): void {
+    if (ms > this.#ticket.endsAt - this.#core.clock.now()) throw this.#endsBefore(ms)
+  }
+
+  #endsBefore(ms: number): ConfigurationError {
+    const leftMs = this.#ticket.endsAt - this.#core.clock.now()
+    return new ConfigurationError(
+      `The lease of "${this.key}" ends in ${humanMs(leftMs)}, when it has been held for its maxHold, so it cannot last ` +
+        `${humanMs(ms)} from now. Ask for less, or raise maxHold.`,
+      { key: this.key },
+    )
+  }
+
+  /** Why so much could not be had. */
+  #shortOf(askedMs: number, givenMs: number): HoldfastError {
+    const { key } = this
+    const store = this.#core.store.traits.name
+    if (this.#ticket.renewAt === Infinity) return this.#endsBefore(askedMs)
+    if (givenMs < askedMs * ROUNDED)
+      return new UnsupportedError(
+        `${store} gives the lease of "${key}" ${humanMs(givenMs)}, not the ${humanMs(askedMs)} that were asked for. ` +
+          'Ask for less.',
+        { key },
+      )
+    return new StoreUnavailableError(
+      `${store} takes so long to answer that ${humanMs(this.remaining())} of the lease of "${key}" are certain, not ` +
+        `${humanMs(askedMs)}.`,
+      { key, ambiguous: false },
+    )
   }
 
   /** Reads the clock: after a blocked event loop nobody else may have done so yet. */
   #isHeld(): boolean {
-    if (this.#releasing !== undefined || this.#lost !== undefined) return false
-    if (isOpen(this.#ticket) && this.#core.clock.now() >= this.#ticket.validUntil) this.#core.renewer.check()
-    return isOpen(this.#ticket)
+    return this.#releasing === undefined && this.#lost === undefined && this.#ticket.isHeld()
   }
 }

@@ -13,16 +13,18 @@ import { within } from '../base/deadline.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import { StoreUnavailableError } from '../base/errors.ts'
 import { createHeap } from '../base/heap.ts'
-import { isOpen } from './ticket.ts'
 import type { HeldTicket } from './ticket.ts'
 import { closesAt } from './window.ts'
 
 export interface Renewer {
   watch(ticket: HeldTicket): void
+  /** It is lost, or left. */
   unwatch(ticket: HeldTicket): void
-  /** That the ticket is lost is for who renews to see. @throws StoreUnavailableError */
-  renew(ticket: HeldTicket, ttlMs: number): Promise<void>
-  lose(ticket: HeldTicket, reason: Parameters<HeldTicket['observer']['lost']>[0], message: string): void
+  /**
+   * Renews by a request that is sent after this call and asks for `ttlMs` at least, or as much of it as maxHold leaves.
+   * Gives what the store has given; 0: the ticket is lost, or left, meanwhile. @throws StoreUnavailableError
+   */
+  renew(ticket: HeldTicket, ttlMs: number): Promise<number>
   /** Declares lost whatever has run out by now, before any timer gets its turn. */
   check(): void
   /** Something is odd about time: every window is in doubt until the store has answered. */
@@ -31,31 +33,41 @@ export interface Renewer {
   tickets(): Iterable<HeldTicket>
 }
 
+/** One renewal of one ticket. */
+interface Sent {
+  readonly watch: Watch
+  /** Order of sending. */
+  readonly serial: number
+  readonly sentAt: number
+  readonly askedMs: number
+}
+
 interface Watch {
   readonly ticket: HeldTicket
   /** The instant of its only valid entry in the heap. */
   wakeAt: number
-  inFlight: Promise<Renewal> | null
+  /** Resolves when the renewal under way has been dealt with. */
+  inFlight: Promise<void> | null
+  /** The last renewal that came to an end. leftMs: null if it failed. */
+  last: (Omit<Sent, 'watch'> & { readonly leftMs: number | null }) | null
   failures: number
 }
 
 const BATCH = 256
-/** Part of the ttl after which renewal starts, so that two attempts may fail before the window closes. */
-const RENEW_AFTER = 1 / 3
 /** Tickets that are due within this part of their ttl go along in the same batch. */
 const GO_ALONG = 1 / 30
 const SHORTEST_TIMEOUT_MS = 5
 const RETRY_MS = { least: 5, first: 20, most: 1_000 } as const
 
-/** Infinity: the window reaches to the end of maxHold, and no renewal can widen it. */
-export function nextRenewal(sentAt: number, ticket: Pick<HeldTicket, 'ttlMs' | 'endsAt'>): number {
-  return sentAt + ticket.ttlMs >= ticket.endsAt ? Infinity : sentAt + ticket.ttlMs * RENEW_AFTER
-}
-
 export function createRenewer(
   store: Store,
   clock: Clock,
-  options: { readonly storeTimeoutMs: number; storeError(verb: string, cause: unknown): void },
+  options: {
+    readonly storeTimeoutMs: number
+    storeError(verb: string, cause: unknown): void
+    /** A ticket is watched over: called each time. */
+    watching(): void
+  },
 ): Renewer {
   const watches = new Map<HeldTicket, Watch>()
   const heap = createHeap<Watch>(
@@ -64,6 +76,7 @@ export function createRenewer(
   )
   let timer: Timer | undefined
   let timerAt = Infinity
+  let serial = 0
 
   function arm(): void {
     const next = heap.next()
@@ -87,8 +100,7 @@ export function createRenewer(
     // Who is dead is told before anything is sent.
     for (let watch = heap.pop(now); watch !== undefined; watch = heap.pop(now)) {
       watch.wakeAt = Infinity
-      if (now >= watch.ticket.validUntil) expire(watch.ticket)
-      else due.push(watch)
+      if (watch.ticket.isHeld()) due.push(watch)
     }
     if (due.length > 0) {
       for (let watch = heap.peek(); watch !== undefined && goesAlong(watch, now); watch = heap.peek()) {
@@ -105,18 +117,6 @@ export function createRenewer(
     return watch.wakeAt === watch.ticket.renewAt && watch.wakeAt - watch.ticket.ttlMs * GO_ALONG <= now
   }
 
-  function expire(ticket: HeldTicket): void {
-    if (ticket.renewAt === Infinity) lose(ticket, 'max-hold', `it was held for its maxHold`)
-    else lose(ticket, 'expired', 'its window closed before a renewal was answered')
-  }
-
-  function lose(ticket: HeldTicket, reason: Parameters<HeldTicket['observer']['lost']>[0], message: string): void {
-    if (!isOpen(ticket)) return
-    ticket.state = 'lost'
-    unwatch(ticket)
-    ticket.observer.lost(reason, message)
-  }
-
   function unwatch(ticket: HeldTicket): void {
     if (!watches.delete(ticket)) return
     heap.forget(watches.size)
@@ -131,24 +131,29 @@ export function createRenewer(
     await Promise.all(chunks.map(chunk => sendChunk(chunk, ttlOf)))
   }
 
-  async function sendChunk(chunk: readonly Watch[], ttlOf: (ticket: HeldTicket) => number): Promise<void> {
+  function sendChunk(chunk: readonly Watch[], ttlOf: (ticket: HeldTicket) => number): Promise<void> {
+    serial += 1
     const sentAt = clock.now()
-    const shortest = Math.min(...chunk.map(({ ticket }) => ticket.validUntil - sentAt))
-    const timeoutMs = Math.max(SHORTEST_TIMEOUT_MS, Math.min(options.storeTimeoutMs, shortest / 4))
-    const requests = chunk.map(({ ticket }) => ({
-      key: ticket.key,
-      id: ticket.id,
-      ttlMs: Math.max(1, Math.min(ttlOf(ticket), ticket.endsAt - sentAt)),
-    }))
-    const reply = answersOf(store, requests, timeoutMs)
-    for (const [index, watch] of chunk.entries()) {
-      watch.inFlight = reply.then(
-        answers =>
-          answers[index] ?? { status: 'unknown', cause: new Error('the store gave no answer for this ticket') },
-      )
+    const flight = carry(
+      chunk.map(watch => {
+        const { ticket } = watch
+        return { watch, serial, sentAt, askedMs: Math.max(1, Math.min(ttlOf(ticket), ticket.endsAt - sentAt)) }
+      }),
+      sentAt,
+    )
+    for (const watch of chunk) {
+      watch.inFlight = flight
       schedule(watch)
     }
     arm()
+    return flight
+  }
+
+  async function carry(batch: readonly Sent[], sentAt: number): Promise<void> {
+    const shortest = Math.min(...batch.map(({ watch }) => watch.ticket.validUntil - sentAt))
+    const timeoutMs = Math.max(SHORTEST_TIMEOUT_MS, Math.min(options.storeTimeoutMs, shortest / 4))
+    const requests = batch.map(({ watch: { ticket }, askedMs }) => ({ key: ticket.key, id: ticket.id, ttlMs: askedMs }))
+    const reply = answersOf(store, requests, timeoutMs)
     // A store that hangs must not keep a lease looking well: it is suspect from its deadline on. A late answer still
     // counts, from the sending.
     const overdue = clock.after(timeoutMs, () => {
@@ -156,39 +161,36 @@ export function createRenewer(
         `${store.traits.name} did not answer a renewal within ${Math.round(timeoutMs)} ms.`,
       )
       options.storeError('renew', cause)
-      for (const { ticket } of chunk) suspect(ticket, cause)
+      for (const { watch } of batch) watch.ticket.suspect(cause)
     })
     const answers = await reply
     overdue.cancel()
     const failure = answers.find(answer => answer.status === 'unknown')
     if (failure?.status === 'unknown') options.storeError('renew', failure.cause)
-    for (const [index, watch] of chunk.entries()) settle(watch, answers[index], sentAt)
+    for (const [index, sent] of batch.entries()) settle(sent, answers[index])
     arm()
   }
 
-  function settle(watch: Watch, answer: Renewal | undefined, sentAt: number): void {
+  function settle(sent: Sent, answer: Renewal | undefined): void {
+    const { watch, sentAt } = sent
     watch.inFlight = null
     const { ticket } = watch
-    if (watches.get(ticket) !== watch) return
-    const now = clock.now()
     // Lost is final: an answer that is read after the window has closed does not open it again.
-    if (now >= ticket.validUntil) return expire(ticket)
-    if (answer?.status === 'lost') return lose(ticket, answer.reason, answer.message)
+    if (watches.get(ticket) !== watch || !ticket.isHeld()) return
+    const now = clock.now()
+    if (answer?.status === 'lost') return ticket.lose(answer.reason, answer.message)
+    watch.last = { ...sent, leftMs: answer?.status === 'held' ? answer.leftMs : null }
     if (answer?.status === 'held') {
       watch.failures = 0
-      ticket.validUntil = Math.max(
-        ticket.validUntil,
-        Math.min(closesAt(sentAt, answer.leftMs, store.traits), ticket.endsAt),
-      )
-      ticket.renewAt = nextRenewal(sentAt, ticket)
+      ticket.give({ sentAt, leftMs: answer.leftMs, validUntil: closesAt(sentAt, answer.leftMs, store.traits) })
       ticket.state = 'held'
       ticket.waiters = answer.waiters
       ticket.newsAt = sentAt
-      ticket.observer.renewed(now - sentAt)
+      ticket.observer.renewed(now - sentAt, sentAt)
     } else {
       watch.failures += 1
       ticket.renewAt = now + retryDelay(watch, now)
-      suspect(ticket, answer?.cause)
+      ticket.suspect(answer?.cause ?? new Error('the store gave no answer for this ticket'))
     }
     schedule(watch)
   }
@@ -199,10 +201,23 @@ export function createRenewer(
     return Math.max(RETRY_MS.least, Math.min(backoff, (watch.ticket.validUntil - now) / 4))
   }
 
-  function suspect(ticket: HeldTicket, cause: unknown): void {
-    if (ticket.state !== 'held') return
-    ticket.state = 'suspect'
-    ticket.observer.suspect(cause)
+  async function renew(ticket: HeldTicket, ttlMs: number): Promise<number> {
+    const until = clock.now() + options.storeTimeoutMs
+    const before = serial
+    for (let watch = watches.get(ticket); watch !== undefined; watch = watches.get(ticket)) {
+      // Only what was sent after the call counts: one that was under way may be long on its way, or ask for less.
+      const last = watch.last !== null && watch.last.serial > before ? watch.last : null
+      const asked = last !== null && last.askedMs >= Math.min(ttlMs, ticket.endsAt - last.sentAt)
+      if (last !== null && last.leftMs !== null && asked) return last.leftMs
+      const leftMs = until - clock.now()
+      if (last?.leftMs === null || leftMs <= 0)
+        throw new StoreUnavailableError(`${store.traits.name} did not confirm the renewal of "${ticket.key}".`, {
+          key: ticket.key,
+        })
+      const attempt = watch.inFlight ?? sendChunk([watch], () => ttlMs)
+      await within(attempt, { clock, timeoutMs: leftMs, late: () => undefined })
+    }
+    return 0
   }
 
   return {
@@ -211,30 +226,21 @@ export function createRenewer(
     },
     tickets: () => watches.keys(),
     watch(ticket) {
-      const watch: Watch = { ticket, wakeAt: Infinity, inFlight: null, failures: 0 }
+      const watch: Watch = { ticket, wakeAt: Infinity, inFlight: null, last: null, failures: 0 }
       watches.set(ticket, watch)
       schedule(watch)
       arm()
+      options.watching()
     },
     unwatch,
-    lose,
-    async renew(ticket, ttlMs) {
-      const watch = watches.get(ticket)
-      const attempt = watch?.inFlight?.then(() => undefined) ?? (watch && send([watch], () => ttlMs))
-      if (attempt) await within(attempt, { clock, timeoutMs: options.storeTimeoutMs, late: () => undefined })
-      if (ticket.state === 'suspect')
-        throw new StoreUnavailableError(`${store.traits.name} did not confirm the renewal of "${ticket.key}".`, {
-          key: ticket.key,
-        })
-    },
+    renew,
     check() {
-      const now = clock.now()
-      for (const ticket of [...watches.keys()]) if (now >= ticket.validUntil) expire(ticket)
+      for (const ticket of [...watches.keys()]) ticket.isHeld()
     },
     doubt(cause) {
       const now = clock.now()
       for (const [ticket, watch] of watches) {
-        suspect(ticket, cause)
+        ticket.suspect(cause)
         if (watch.inFlight !== null || !ticket.autoRenew) continue
         ticket.renewAt = now
         schedule(watch)

@@ -1,8 +1,15 @@
-/** Tells when holds come close to the ttl: the next slow one may outlive its lease. */
+/**
+ * Tells when holds come close to the ttl: the next slow one may outlive its lease.
+ *
+ * What counts is how long a hold has gone without a new answer from the store: all of it where nobody renews, the
+ * longest pause between renewals where somebody does. A long task under a lease that is renewed in time is no risk; one
+ * whose lease was lost is one.
+ */
 import type { Events } from './events.ts'
 
 export interface Risk {
-  held(key: string, heldMs: number, ttlMs: number): void
+  /** A hold has ended. `unprovenMs`: the longest time that it went without a new answer. */
+  held(key: string, unprovenMs: number, ttlMs: number): void
 }
 
 const HOLDS = 100
@@ -18,13 +25,13 @@ interface History {
 export function createRisk(events: Events): Risk {
   const histories = new Map<string, History>()
   return {
-    held(key, heldMs, ttlMs) {
+    held(key, unprovenMs, ttlMs) {
       if (!events.wants('ttl-at-risk')) return
       const history = histories.get(key) ?? { holds: [], next: 0, told: false }
       if (!histories.has(key) && histories.size < MOST_KEYS) histories.set(key, history)
-      history.holds[history.next] = heldMs
+      history.holds[history.next] = unprovenMs
       history.next = (history.next + 1) % HOLDS
-      if (!history.told && heldMs <= ttlMs * TOO_CLOSE) return
+      if (!history.told && unprovenMs <= ttlMs * TOO_CLOSE) return
       const p99HeldMs = percentile(history.holds, 0.99)
       const close = p99HeldMs > ttlMs * TOO_CLOSE
       if (close && !history.told) events.emit({ type: 'ttl-at-risk', key, p99HeldMs, ttlMs })

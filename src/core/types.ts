@@ -22,9 +22,19 @@ export interface Lease extends AsyncDisposable {
   remaining(): number
   /** Synchronous, reads the clock. @throws LeaseLostError */
   assertHeld(): void
-  /** Never shortens the window already granted. @throws LeaseLostError | StoreUnavailableError */
+  /**
+   * Resolves when the store has given this ttl, by a request sent after this call; without one, the lease's own or as
+   * much of it as maxHold leaves. Never shortens the window already granted.
+   * @throws LeaseLostError
+   * @throws StoreUnavailableError  it did not answer: the lease is suspect
+   * @throws ConfigurationError  maxHold ends before
+   * @throws UnsupportedError  the store gave less
+   */
   renew(ttl?: Duration): Promise<void>
-  /** Renews only if less than `min` is left. @throws LeaseLostError | StoreUnavailableError */
+  /**
+   * Renews only if less than `min` is left, and resolves when so much is. @throws as renew does, also if `min` cannot be
+   * reached
+   */
   ensure(min: Duration): Promise<void>
   /** Idempotent, never rejects. 'unconfirmed': the store did not answer; the ticket dies by itself. */
   release(): Promise<'released' | 'lost' | 'unconfirmed'>
@@ -80,5 +90,8 @@ export type LockEvent =
   | { readonly type: 'store-error'; readonly verb: string; readonly cause: unknown }
   /** The event loop, or the whole process, stood still. */
   | { readonly type: 'stalled'; readonly stalledMs: number }
-  /** p99 of the last 100 holds is over 0.8 ttl; once until it recovers. */
+  /**
+   * p99 of the last 100 holds, lost ones included, is over 0.8 ttl; once until it recovers. p99HeldMs: how long a hold
+   * went without a renewal, so of a renewed one the longest pause.
+   */
   | { readonly type: 'ttl-at-risk'; readonly key: string; readonly p99HeldMs: number; readonly ttlMs: number }

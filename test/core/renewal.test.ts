@@ -3,7 +3,8 @@ import { createLocksOn } from '../../src/locks/locks.ts'
 import { createManualClock } from '../../src/base/manual-clock.ts'
 import { createHeap } from '../../src/base/heap.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
-import type { LockEvent, Store } from '../../src/index.ts'
+import { ConfigurationError, LeaseLostError, UnsupportedError } from '../../src/index.ts'
+import type { LockEvent, LocksOptions, Store } from '../../src/index.ts'
 
 describe('renewal', () => {
   test('of 10,000 leases needs at most 100 round trips in a period', async () => {
@@ -91,6 +92,109 @@ describe('renewal', () => {
     expect(states).toEqual(['lost true'])
     await locks.close({ drain: 0 })
   })
+})
+
+/** Locks whose renewals the store answers after `delayMs`, and of which it gives no more than `most`. */
+function slowly(how: { delayMs: number; most?: number }, options: LocksOptions = {}) {
+  const clock = createManualClock()
+  const memory = memoryStore({ clock })
+  const asked: number[] = []
+  const { most = Infinity } = how
+  const store: Store = {
+    ...memory,
+    enter: (request, io) => memory.enter({ ...request, ttlMs: Math.min(request.ttlMs, most) }, io),
+    async renew(renewals, io) {
+      asked.push(...renewals.map(({ ttlMs }) => ttlMs))
+      const answers = await memory.renew(
+        renewals.map(request => ({ ...request, ttlMs: Math.min(request.ttlMs, most) })),
+        io,
+      )
+      if (how.delayMs > 0) await new Promise<void>(resolve => clock.after(how.delayMs, resolve))
+      return answers
+    },
+  }
+  return { clock, asked, how, locks: createLocksOn(clock, store, options) }
+}
+
+describe('a renewal that is asked for', () => {
+  test('is sent although another is under way that asks for less', async () => {
+    const { clock, asked, locks } = slowly({ delayMs: 100 }, { ttl: '3s' })
+    const lease = await locks.acquire('k')
+    await clock.advance(1_050)
+    expect(asked).toEqual([3_000])
+    const ensured = lease.ensure('60s').then(() => lease.remaining())
+    const renewed = lease.renew('30s').then(() => lease.remaining())
+    await clock.advance(1_000)
+    expect(await ensured).toBeGreaterThanOrEqual(60_000)
+    expect(await renewed).toBeGreaterThanOrEqual(29_500)
+    await locks.close({ drain: 0 })
+  })
+
+  test('together with others costs two round trips at most', async () => {
+    const { clock, asked, locks } = slowly({ delayMs: 10 })
+    const lease = await locks.acquire('k')
+    const all = Promise.all(Array.from({ length: 50 }, () => lease.renew('30s')))
+    await clock.advance(100)
+    await all
+    expect(asked.length).toBeLessThanOrEqual(2)
+    await locks.close({ drain: 0 })
+  })
+
+  test('counts what the answer takes', async () => {
+    const { clock, asked, locks } = slowly({ delayMs: 400 }, { ttl: '2s', renew: 'manual' })
+    const lease = await locks.acquire('k')
+    const ensured = lease.ensure(1_990).then(() => lease.remaining())
+    await clock.advance(2_000)
+    await ensured
+    expect(asked.length).toBe(2)
+    expect(asked.at(-1)).toBeGreaterThan(2_400)
+    await locks.close({ drain: 0 })
+  })
+
+  test('beyond maxHold is refused, and the lease stays held', async () => {
+    const { asked, clock, locks } = slowly({ delayMs: 0 }, { maxHold: '2s', renew: 'manual', ttl: '1s' })
+    const lease = await locks.acquire('k')
+    await expect(lease.ensure('5s')).rejects.toThrow(ConfigurationError)
+    await expect(lease.renew('5s')).rejects.toThrow('maxHold')
+    expect([lease.state, asked]).toEqual(['held', []])
+    // Without a ttl it takes what is left.
+    await clock.advance(900)
+    await lease.renew()
+    await clock.advance(900)
+    await lease.renew()
+    expect(lease.remaining()).toBeLessThanOrEqual(200)
+    expect(lease.remaining()).toBeGreaterThan(150)
+    await clock.advance(300)
+    expect(lease.signal.reason).toMatchObject({ reason: 'max-hold' })
+    await locks.close({ drain: 0 })
+  })
+
+  test('of which the store gives less is refused, not faked', async () => {
+    const { locks } = slowly({ delayMs: 0, most: 5_000 }, { ttl: '3s' })
+    const lease = await locks.acquire('k')
+    await expect(lease.ensure('10s')).rejects.toThrow(UnsupportedError)
+    await expect(lease.renew('10s')).rejects.toThrow('not the 10 s')
+    expect(lease.remaining()).toBeGreaterThan(4_900)
+    await locks.close({ drain: 0 })
+  })
+
+  test('of a lease that is lost meanwhile says so', async () => {
+    const { clock, locks } = slowly({ delayMs: 3_000 }, { ttl: '2s', renew: 'manual', storeTimeout: '60s' })
+    const lease = await locks.acquire('k')
+    const renewed = lease.renew('60s').catch((error: unknown) => error)
+    await clock.advance(10_000)
+    expect(await renewed).toBeInstanceOf(LeaseLostError)
+    await locks.close({ drain: 0 })
+  })
+})
+
+test('the next renewal follows the life that was given, not the ttl that was asked', async () => {
+  const { clock, asked, locks } = slowly({ delayMs: 0, most: 300 }, { ttl: '1s' })
+  const lease = await locks.acquire('k')
+  await clock.advance(3_000)
+  expect(lease.state).toBe('held')
+  expect(asked.length).toBeGreaterThanOrEqual(3_000 / 101 - 1)
+  await locks.close({ drain: 0 })
 })
 
 describe('the heap', () => {

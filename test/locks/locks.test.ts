@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { ClosedError, createLocks, LeaseLostError, WaitTimeoutError } from '../../src/index.ts'
-import type { LockEvent, Store } from '../../src/index.ts'
+import type { AcquireOptions, Lease, LockEvent, Locks, Store } from '../../src/index.ts'
+import { createManualClock } from '../../src/base/manual-clock.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
+import { createLocksOn } from '../../src/locks/locks.ts'
 import { createTestLocks } from '../../src/testing.ts'
 
 const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
@@ -127,6 +129,67 @@ for (const fair of ['strict', 'cohort'] as const) {
       await other.close()
     })
   })
+}
+
+describe('the store is listened to from the first lease on', () => {
+  for (const [way, take] of Object.entries<(locks: Locks) => Promise<Lease | null>>({
+    tryAcquire: locks => locks.tryAcquire('k', { renew: 'manual' }),
+    'acquire without waiting': locks => locks.acquire('k', { renew: 'manual', wait: 0 }),
+    acquire: locks => locks.acquire('k', { renew: 'manual' }),
+  })) {
+    test(`so an owner hears of a revocation at once (${way})`, async () => {
+      const storage = `listened by ${way}`
+      const [locks, operator] = [createLocks(memoryStore({ storage })), createLocks(memoryStore({ storage }))]
+      const lease = await take(locks)
+      await pause(1)
+      expect(await operator.revoke('k', { reason: 'maintenance', tickets: 'holders' })).toBe(1)
+      expect(lease?.signal.reason).toMatchObject({ reason: 'revoked' })
+      await lease?.release()
+      await Promise.all([locks.close(), operator.close()])
+    })
+  }
+
+  test('and no grant waits for that', async () => {
+    const memory = memoryStore()
+    let listens = 0
+    const store: Store = {
+      ...memory,
+      listen() {
+        listens += 1
+        return new Promise(() => {})
+      },
+    }
+    const locks = createLocks(store, { storeTimeout: '60s' })
+    const lease = await locks.tryAcquire('k')
+    await lease?.release()
+    await (await locks.acquire('k', { wait: 0 })).release()
+    await locks.close()
+    expect(listens).toBe(1)
+  })
+
+  test('and again when it failed, while somebody holds', async () => {
+    const memory = memoryStore({ storage: 'listened to again' })
+    let fails = 2
+    const store: Store = {
+      ...memory,
+      async listen(listener) {
+        if ((fails -= 1) >= 0) throw new Error('the test has refused it')
+        return (await memory.listen?.(listener)) ?? { [Symbol.asyncDispose]: async () => {} }
+      },
+    }
+    const { locks, clock } = onManualClock(store)
+    const lease = await locks.tryAcquire('k', { ttl: '60s', renew: 'manual' })
+    await clock.advance('3s')
+    expect(fails).toBeLessThan(0)
+    await memory.revoke('k', { reason: 'x', tickets: 'all', now: false }, { timeoutMs: 100 })
+    expect(lease?.signal.reason).toMatchObject({ reason: 'revoked' })
+    await locks.close({ drain: 0 })
+  })
+})
+
+function onManualClock(store: Store) {
+  const clock = createManualClock()
+  return { clock, locks: createLocksOn(clock, store) }
 }
 
 test('a lock tries with options of one attempt, as it runs with them', async () => {
@@ -274,22 +337,56 @@ describe('a lease knows that it is dead without asking', () => {
     expect(lease.state).toBe('held')
   })
 
-  test('the ttl is at risk when holds come close to it', async () => {
-    const { locks, clock, events } = createTestLocks({ ttl: '10s' })
-    const risks = (): LockEvent[] => events.filter(event => event.type === 'ttl-at-risk')
-    const hold = async (ms: number): Promise<void> => {
-      const lease = await locks.acquire('k')
-      await clock.advance(ms)
-      await lease.release()
+  describe('the ttl is at risk', () => {
+    function watched(options: AcquireOptions) {
+      const test = createTestLocks({ ttl: '10s' })
+      return {
+        ...test,
+        risks: (): LockEvent[] => test.events.filter(event => event.type === 'ttl-at-risk'),
+        async hold(ms: number): Promise<void> {
+          const lease = await test.locks.acquire('k', options)
+          await test.clock.advance(ms)
+          await lease.release()
+        },
+      }
     }
-    await hold(7_000)
-    expect(risks()).toEqual([])
-    await hold(9_000)
-    await hold(9_500)
-    expect(risks()).toMatchObject([{ key: 'k', ttlMs: 10_000, p99HeldMs: 9_000 }])
-    for (let times = 0; times < 100; times += 1) await hold(1)
-    await hold(9_000)
-    await hold(9_000)
-    expect(risks()).toHaveLength(2)
+
+    test('when holds that nobody renews come close to it; once, until they no longer do', async () => {
+      const { hold, risks } = watched({ renew: 'manual' })
+      await hold(7_000)
+      expect(risks()).toEqual([])
+      await hold(9_000)
+      await hold(9_500)
+      expect(risks()).toMatchObject([{ key: 'k', ttlMs: 10_000, p99HeldMs: 9_000 }])
+      for (let times = 0; times < 100; times += 1) await hold(1)
+      await hold(9_000)
+      await hold(9_000)
+      expect(risks()).toHaveLength(2)
+    })
+
+    test('when a hold outlives it and is lost', async () => {
+      const { hold, risks } = watched({ renew: 'manual' })
+      await hold(12_000)
+      expect(risks()).toMatchObject([{ key: 'k', ttlMs: 10_000, p99HeldMs: 12_000 }])
+    })
+
+    test('not when a long hold is renewed in time, whatever its length', async () => {
+      const { hold, risks } = watched({})
+      await hold(9_500)
+      await hold(60_000)
+      expect(risks()).toEqual([])
+    })
+
+    test('when renewals come late', async () => {
+      const { locks, clock, failStore, restoreStore, risks } = watched({})
+      const lease = await locks.acquire('k')
+      failStore()
+      await clock.advance(9_000)
+      restoreStore()
+      await clock.advance(20_000)
+      expect(lease.state).toBe('held')
+      await lease.release()
+      expect(risks()).toHaveLength(1)
+    })
   })
 })

@@ -49,11 +49,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a waiter starts on a push without asking its own clock',
     patches: [
       { find: 'now < attempt.aliveUntil && wanted.autoRenew', replace: 'wanted.autoRenew' },
-      {
-        find: '&& attempt.aliveUntil - now >= Math.min(core.waiterTtlMs, wanted.ttlMs) * ENOUGH_LIFE',
-        replace: '',
-      },
-      { find: 'hold(attempt.token, now, attempt.aliveUntil,', replace: 'hold(attempt.token, now, now + wanted.ttlMs,' },
+      { find: '&& attempt.aliveUntil - now >= Math.min(core.waiterTtlMs, wanted.ttlMs) * ENOUGH_LIFE', replace: '' },
+      { find: 'validUntil: attempt.aliveUntil }', replace: 'validUntil: now + wanted.ttlMs }' },
     ],
   },
   { name: 'the window counts from the arrival of the reply', patches: [...windowOfEnter, ...windowOfRenewal] },
@@ -84,11 +81,11 @@ export const MUTANTS: readonly Mutant[] = [
   { name: 'the window of a renewal counts from the arrival of the reply', patches: windowOfRenewal },
   {
     name: 'a late renewal revives a lost lease',
-    patches: [{ find: 'if (now >= ticket.validUntil) return expire(ticket)', replace: '' }],
+    patches: [{ find: 'watches.get(ticket) !== watch || !ticket.isHeld()', replace: 'watches.get(ticket) !== watch' }],
   },
   {
     name: 'a renewal may shorten the window',
-    patches: [{ find: 'Math.max(ticket.validUntil, Math.min(closesAt', replace: 'Math.max(0, Math.min(closesAt' }],
+    patches: [{ find: 'Math.max(this.validUntil, Math.min(validUntil', replace: 'Math.max(0, Math.min(validUntil' }],
   },
   {
     name: 'no timer watches the end of the window',
@@ -96,7 +93,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'each of a batch takes the first answer',
-    patches: [{ find: 'settle(watch, answers[index], sentAt)', replace: 'settle(watch, answers[0], sentAt)' }],
+    patches: [{ find: 'settle(sent, answers[index])', replace: 'settle(sent, answers[0])' }],
   },
   {
     name: 'a push wakes everybody',

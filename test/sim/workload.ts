@@ -148,6 +148,13 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, membershi
 
   const waitBound = ({ waitMs }: Wish): number => (waitMs === 0 ? callMs : waitMs + ASK_MS + SLACK_MS)
 
+  /** Only who has a maxHold may be told that it ends before. */
+  async function unlessMaxHold(terms: Terms, renewed: Promise<void>): Promise<void> {
+    await renewed.catch((error: unknown) => {
+      if (terms.maxHoldMs === Infinity || !(error instanceof Error) || error.name !== 'ConfigurationError') throw error
+    })
+  }
+
   /** Works under a lease; a lost one ends the work of most. */
   async function work(lease: Lease | LeaseSet, terms: Terms): Promise<void> {
     oracle.began(process, lease, terms)
@@ -161,14 +168,21 @@ export function createMember(world: World, oracle: Oracle, plan: Plan, membershi
       await process.sleep(stepMs)
       if (!terms.autoRenew && chance.of(0.6))
         await settles('renew', plan.storeTimeoutMs + SLACK_MS, () => lease.renew())
-      if (chance.of(0.03))
-        await settles('renew', plan.storeTimeoutMs + SLACK_MS, () =>
-          lease.renew(Math.max(1, terms.ttlMs * chance.between(0.3, 1.5))),
+      if (chance.of(0.03)) {
+        const ttlMs = Math.max(1, terms.ttlMs * chance.between(0.3, 1.5))
+        await settles('renew', plan.storeTimeoutMs + SLACK_MS, () => unlessMaxHold(terms, lease.renew(ttlMs)))
+      }
+      if (chance.of(0.03)) {
+        const minMs = terms.ttlMs * chance.between(0.1, 0.9)
+        await settles('ensure', 4 * plan.storeTimeoutMs + SLACK_MS, () =>
+          unlessMaxHold(
+            terms,
+            lease.ensure(minMs).then(() => {
+              if (lease.remaining() < minMs) world.fail(`${process.name} was sure of ${minMs} ms, and is not`)
+            }),
+          ),
         )
-      if (chance.of(0.03))
-        await settles('ensure', plan.storeTimeoutMs + SLACK_MS, () =>
-          lease.ensure(terms.ttlMs * chance.between(0.1, 0.9)),
-        )
+      }
     }
   }
 
