@@ -127,10 +127,7 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
     traits,
     enter(request, io) {
       const { key, id } = request
-      return enters.run(
-        { key: nameOf(key), id: cellOf(id), words: enterWords(request, channel), read: entryOf },
-        io,
-      )
+      return enters.run({ key: nameOf(key), id: cellOf(id), words: enterWords(request, channel), read: entryOf }, io)
     },
     async renew(renewals, io) {
       if (renewals.length === 0) return []

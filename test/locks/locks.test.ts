@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ClosedError, createLocks, LeaseLostError, WaitTimeoutError } from '../../src/index.ts'
 import type { AcquireOptions, Lease, LockEvent, Locks, Store } from '../../src/index.ts'
+import { sleep, systemClock } from '../../src/base/clock.ts'
 import { createManualClock } from '../../src/base/manual-clock.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
 import { createLocksOn } from '../../src/locks/locks.ts'
@@ -104,14 +105,17 @@ for (const fair of ['strict', 'cohort'] as const) {
     test('close rejects who waits, lets running tasks end, and refuses new work', async () => {
       const locks = createLocks(memoryStore(), { fair })
       let ended = false
+      const end = new AbortController()
       const running = locks.run('k', async () => {
-        await pause(30)
+        await sleep(systemClock, 60_000, { signal: end.signal })
         ended = true
       })
       await pause(1)
       const waiting = locks.run('k', () => 1).catch((error: unknown) => error)
       await pause(1)
-      await locks.close()
+      const closing = locks.close()
+      end.abort()
+      await closing
       expect(ended).toBe(true)
       await running
       expect(await waiting).toBeInstanceOf(ClosedError)
