@@ -15,9 +15,9 @@ import type { Running } from '../support/holdfast.ts'
 const ROUNDS = 50
 const AT_ONCE = 8
 const TTL_MS = 2_000
-/** More than a round takes, unless a process that is stopped inside a transaction keeps the file busy for all. */
+/** More than a round takes, unless the process was stopped inside a transaction, which keeps its file busy. */
 const STUCK_MS = 8_000
-/** Several of them may have to be freed before a command can start. */
+/** Only there to end what hangs. */
 const START_MS = 240_000
 
 const site = createSite()
@@ -51,36 +51,43 @@ function environmentOf(pid: number): readonly string[] {
 
 const sleep = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
 
-function begin(name: string, round: number): Round {
+/** Rounds that go on at the same time have files of their own: a process stopped inside a transaction delays no other. */
+function storeOf(lane: number): string {
+  return `sqlite:${site.path(`lane-${lane}.db`)}`
+}
+
+function begin(name: string, { round, lane }: { readonly round: number; readonly lane: number }): Round {
   const key = `${name}-${round}`
   const pids = site.path(`${key}.pids`)
   keys.push(key)
-  const running = site.start([
-    'run',
-    key,
-    '--ttl',
-    `${TTL_MS}ms`,
-    '--',
-    fixture('family.sh'),
-    pids,
-    ...(round % 2 === 0 ? ['stubborn'] : []),
-  ])
+  const command = [fixture('family.sh'), pids, ...(round % 2 === 0 ? ['stubborn'] : [])]
+  const env = { HOLDFAST_STORE: storeOf(lane) }
+  const running = site.start(['run', key, '--ttl', `${TTL_MS}ms`, '--', ...command], { env })
   return { key, pids, running }
 }
 
 /** How long a start takes here and now, so that half of the moments fall into it. */
 async function startTime(name: string): Promise<number> {
   const before = Date.now()
-  const { pids, running } = begin(name, -1)
+  const { pids, running } = begin(name, { round: -1, lane: 0 })
   await until('the command', () => numbersIn(pids))
   running.child.kill('SIGTERM')
   await running.finished
   return Date.now() - before
 }
 
+interface Moment {
+  readonly round: number
+  readonly startMs: number
+}
+
 /** Strikes at a random moment: in half of the rounds while it starts, in the others while the command runs. */
-async function strike(signal: 'SIGKILL' | 'SIGSTOP', { running, pids }: Round, startMs: number): Promise<void> {
-  if (Math.random() < 0.5) await sleep(Math.random() * startMs * 1.2)
+async function strike(
+  signal: 'SIGKILL' | 'SIGSTOP',
+  { running, pids }: Round,
+  { round, startMs }: Moment,
+): Promise<void> {
+  if (round % 4 < 2) await sleep(Math.random() * startMs * 1.2)
   else {
     await until('the command', () => numbersIn(pids), START_MS)
     await sleep(Math.random() * TTL_MS)
@@ -106,47 +113,52 @@ async function survivors(locks: Locks, { key, pids, running }: Round): Promise<F
   return found
 }
 
-async function rounds(count: number, play: (round: number) => Promise<void>): Promise<void> {
+interface Turn {
+  readonly round: number
+  readonly lane: number
+  /** On the store of the lane. */
+  readonly locks: Locks
+}
+
+async function rounds(count: number, play: (turn: Turn) => Promise<void>): Promise<void> {
   let next = 0
-  const player = async (): Promise<void> => {
-    while (next < count) await play(next++)
+  const player = async (_: unknown, lane: number): Promise<void> => {
+    const locks = await open(storeOf(lane))
+    while (next < count) await play({ round: next++, lane, locks })
+    await locks.close()
   }
   await Promise.all(Array.from({ length: AT_ONCE }, player))
 }
 
 describe('nothing of the command is alive when the lease is another`s', () => {
   test(`holdfast is killed (-9), ${ROUNDS} rounds`, async () => {
-    const locks = await open(site.store)
     const startMs = await startTime('killed')
     let ran = 0
-    await rounds(ROUNDS, async index => {
-      const round = begin('killed', index)
-      await strike('SIGKILL', round, startMs)
-      const found = await survivors(locks, round)
-      expect(found.left, `round ${index}`).toEqual([])
+    await rounds(ROUNDS, async ({ round, lane, locks }) => {
+      const begun = begin('killed', { round, lane })
+      await strike('SIGKILL', begun, { round, startMs })
+      const found = await survivors(locks, begun)
+      expect(found.left, `round ${round}`).toEqual([])
       ran += found.ran ? 1 : 0
     })
-    await locks.close()
     expect(ran).toBeGreaterThan(ROUNDS / 4)
   })
 
   test(`holdfast is stopped (SIGSTOP), ${ROUNDS} rounds; continued it exits 76`, async () => {
-    const locks = await open(site.store)
     const startMs = await startTime('stopped')
     let ran = 0
-    await rounds(ROUNDS, async index => {
-      const round = begin('stopped', index)
-      await strike('SIGSTOP', round, startMs)
-      const found = await survivors(locks, round)
-      expect(found.left, `round ${index}`).toEqual([])
-      round.running.child.kill('SIGCONT')
+    await rounds(ROUNDS, async ({ round, lane, locks }) => {
+      const begun = begin('stopped', { round, lane })
+      await strike('SIGSTOP', begun, { round, startMs })
+      const found = await survivors(locks, begun)
+      expect(found.left, `round ${round}`).toEqual([])
+      begun.running.child.kill('SIGCONT')
       // Stopped before it had the lock it now gets it, and runs the command rightly.
-      if (!found.ran) round.running.child.kill('SIGTERM')
-      const { code, stderr } = await round.running.finished
+      if (!found.ran) begun.running.child.kill('SIGTERM')
+      const { code, stderr } = await begun.running.finished
       if (found.ran && !found.freed) expect(code, stderr).toBe(76)
       ran += found.ran ? 1 : 0
     })
-    await locks.close()
     expect(ran).toBeGreaterThan(ROUNDS / 4)
   })
 })
