@@ -3,6 +3,10 @@
  * to a process group would miss PostgreSQL's backends: each is in a group of its own.
  */
 import { readdirSync, readFileSync } from 'node:fs'
+import { sleep, systemClock } from '../base/clock.ts'
+
+/** One that takes longer is in an uninterruptible call. */
+const HALT_MS = 2_000
 
 export interface ProcessState {
   /** R, S, T (stopped), Z (ended, and not yet collected) ... */
@@ -24,10 +28,24 @@ export function stateOf(pid: number): ProcessState | null {
   }
 }
 
-/** Signals a server and its children. It is stopped first, so that none is born between the listing and the signal. */
-export function signalTree(pid: number, signal: NodeJS.Signals): void {
+/**
+ * Signals a server and its children, and tells which those are. It is stopped first, so that none is born between the
+ * listing and the signal.
+ */
+export function signalTree(pid: number, signal: NodeJS.Signals): readonly number[] {
   send(pid, 'SIGSTOP')
-  for (const each of treeOf(pid)) send(each, signal)
+  const all = treeOf(pid)
+  for (const each of all) send(each, signal)
+  return all
+}
+
+/** Stops or kills a server and its children. Resolved: none of them runs on any processor. */
+export async function haltTree(pid: number, signal: 'SIGSTOP' | 'SIGKILL'): Promise<void> {
+  const halted = signal === 'SIGSTOP' ? 'TZ' : 'Z'
+  const all = signalTree(pid, signal)
+  const deadline = systemClock.now() + HALT_MS
+  const runs = (each: number): boolean => !halted.includes(stateOf(each)?.letter ?? 'Z')
+  while (all.some(runs) && systemClock.now() < deadline) await sleep(systemClock, 1)
 }
 
 function treeOf(root: number): readonly number[] {

@@ -18,7 +18,7 @@ import { HOST } from './kind.ts'
 import type { Place, ServerKind } from './kind.ts'
 import { spawnServer, untilItAnswers } from './launch.ts'
 import { freePort } from './ports.ts'
-import { signalTree } from './process-tree.ts'
+import { haltTree, signalTree } from './process-tree.ts'
 import { steppedClock } from './stepped-clock.ts'
 import type { SteppedClock } from './stepped-clock.ts'
 
@@ -118,14 +118,13 @@ export async function startServer(kind: ServerKind, options: ServerOptions = {})
     clock,
     running: () => current.running(),
     async pause() {
-      if (current.running()) signalTree(current.pid, 'SIGSTOP')
-      await current.stopped()
+      if (current.running()) await haltTree(current.pid, 'SIGSTOP')
     },
     resume() {
       if (current.running()) signalTree(current.pid, 'SIGCONT')
     },
     async kill() {
-      if (current.running()) signalTree(current.pid, 'SIGKILL')
+      if (current.running()) await haltTree(current.pid, 'SIGKILL')
       await current.kill()
     },
     async restart({ empty = false } = {}) {

@@ -1,11 +1,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, readlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { UnsupportedError } from '../../src/base/errors.ts'
+import { CONSUL } from '../../src/servers/consul.ts'
+import { ETCD } from '../../src/servers/etcd.ts'
 import { MEMCACHED } from '../../src/servers/memcached.ts'
+import { MARIADB } from '../../src/servers/mysql.ts'
+import { POSTGRES } from '../../src/servers/postgres.ts'
+import { stateOf } from '../../src/servers/process-tree.ts'
+import { ZOOKEEPER } from '../../src/servers/zookeeper.ts'
 import { REDIS, REDIS_DURABLE, VALKEY } from '../../src/servers/redis.ts'
 import { startServer } from '../../src/servers/start.ts'
 import { skipWithout } from '../support/stores.ts'
@@ -30,6 +36,12 @@ function alive(pid: number): boolean {
   }
 }
 
+function childrenOf(parent: number): readonly number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter(pid => stateOf(pid)?.parent === parent)
+}
+
 test('a program that is not installed is named, with what to install', async () => {
   const kind = {
     ...REDIS,
@@ -42,15 +54,36 @@ test('a program that is not installed is named, with what to install', async () 
   )
 })
 
-for (const kind of [VALKEY, MEMCACHED]) {
+for (const kind of [VALKEY, MEMCACHED, POSTGRES, MARIADB, ETCD, ZOOKEEPER, CONSUL]) {
   test(`${kind.name} starts, and ends`, async context => {
     skipWithout(kind, context)
     const server = await startServer(kind)
     expect(server.running()).toBe(true)
     await server.close()
     expect(server.running()).toBe(false)
-  }, 20_000)
+  }, 60_000)
 }
+
+test('of a paused server that is several processes none runs on, and killed it leaves none', async context => {
+  skipWithout(POSTGRES, context)
+  const server = await startServer(POSTGRES)
+  try {
+    await server.pause()
+    const processes = [server.pid, ...childrenOf(server.pid)]
+    expect(processes.length).toBeGreaterThan(3)
+    const letters = (): readonly string[] => processes.map(pid => stateOf(pid)?.letter ?? 'none')
+    // A connection's own process may have ended at that moment.
+    expect(letters().filter(letter => letter !== 'T' && letter !== 'Z')).toEqual([])
+    server.resume()
+    expect(await POSTGRES.answers({ home: '', port: server.port })).toBe(true)
+    await server.kill()
+    expect(letters().filter(letter => letter !== 'Z' && letter !== 'none')).toEqual([])
+    await server.restart()
+    expect(await POSTGRES.answers({ home: '', port: server.port })).toBe(true)
+  } finally {
+    await server.close()
+  }
+}, 60_000)
 
 describe('a real server', () => {
   beforeEach(context => {
