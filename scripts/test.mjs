@@ -106,19 +106,26 @@ async function startStores() {
   return absent.filter(name => namesOf(must).includes(name))
 }
 
+// Ctrl-C reaches vitest by itself; this process stays to take the stores down.
+let running = null
+let interrupted = false
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => {
+    interrupted = true
+    if (signal !== 'SIGINT') running?.kill(signal)
+  })
+
 /** Resolves with the exit code. */
-function vitest(projects, ...more) {
+function vitest(projects, ...files) {
+  if (interrupted) return 130
   const program = join(root, 'node_modules', 'vitest', 'vitest.mjs')
   const chosen = projects.flatMap(project => ['--project', project])
-  const child = spawn(process.execPath, [program, 'run', '--allowOnly=false', ...chosen, ...more, ...forVitest], {
-    stdio: 'inherit',
-    env: environment,
-    cwd: root,
-  })
+  // A file that is named is in one of the two runs.
+  const named = all && forVitest.length > 0 ? ['--passWithNoTests'] : []
+  const words = ['run', '--allowOnly=false', ...chosen, ...named, ...files, ...forVitest]
+  const child = spawn(process.execPath, [program, ...words], { stdio: 'inherit', env: environment, cwd: root })
+  running = child
   child.on('error', error => console.error(error.message))
-  // Ctrl-C reaches vitest by itself; this process stays to take the stores down.
-  const pass = signal => signal !== 'SIGINT' && child.kill(signal)
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, pass)
   return new Promise(resolve => child.on('exit', (code, signal) => resolve(signal === null ? code : 1)))
 }
 
