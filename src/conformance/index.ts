@@ -2,6 +2,7 @@
  * `holdfast/conformance`: one suite for every store, random stories compared with the rule, and a store that misbehaves
  * on request.
  */
+import { crowdCases } from './cases/crowds.ts'
 import { expiryCases } from './cases/expiry.ts'
 import { clockCases } from './cases/clock.ts'
 import { faultCases } from './cases/faults.ts'
@@ -10,6 +11,7 @@ import { leaseCases } from './cases/leases.ts'
 import { leavingCases } from './cases/leaving.ts'
 import { lockCases } from './cases/locks.ts'
 import { outageCases } from './cases/outage.ts'
+import { promiseCases } from './cases/promises.ts'
 import { pushCases } from './cases/push.ts'
 import { queueCases } from './cases/queue.ts'
 import { revokeCases } from './cases/revoke.ts'
@@ -42,6 +44,10 @@ const GROUPS: Readonly<Record<string, Group>> = {
   'locks, cohort': lockCases('cohort'),
   'leases, strict': leaseCases('strict'),
   'leases, cohort': leaseCases('cohort'),
+  'crowds, strict': crowdCases('strict'),
+  'crowds, cohort': crowdCases('cohort'),
+  'promises, strict': promiseCases('strict'),
+  'promises, cohort': promiseCases('cohort'),
   'outage, strict': outageCases('strict'),
   'outage, cohort': outageCases('cohort'),
 }

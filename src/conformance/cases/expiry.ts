@@ -215,6 +215,60 @@ export function expiryCases(test: Register): void {
     },
   )
 
+  test(
+    'a dead reader with a long life keeps the writer out, one with a short life does not',
+    ['queue', 'shared'],
+    async scene => {
+      const store = await scene.store()
+      const { shortMs } = scene.times
+      const writer = visitor(scene, store, 'W')
+      const sentAt = clock.now()
+      holds(await visitor(scene, store, 'long', { mode: 'shared', ttlMs: 3 * shortMs }).enter())
+      holds(await visitor(scene, store, 'short', { mode: 'shared', ttlMs: shortMs }).enter())
+      waits(await writer.enter())
+      await comesToHold(scene, writer)
+      const tookMs = clock.now() - sentAt
+      assert.ok(tookMs >= notBefore(store, 3 * shortMs), `came in after ${tookMs} ms of ${3 * shortMs}`)
+    },
+  )
+
+  test('of many processes with short lives no two believe at once that they hold', [], async scene => {
+    const stores = await Promise.all(Array.from({ length: 6 }, () => scene.store()))
+    const { shortMs } = scene.times
+    const beliefs: { readonly from: number; to: number; readonly token: number }[] = []
+    const until = clock.now() + 10 * shortMs
+    const work = stores.map(async (store, index) => {
+      for (let round = 0; clock.now() < until; round += 1) {
+        const each = visitor(scene, store, `P${index}`, { ttlMs: shortMs, waiterTtlMs: shortMs })
+        const sentAt = clock.now()
+        const entry = await each.enter()
+        if (entry.status !== 'holds') await wait(1)
+        // The window is what was given, not what was asked for.
+        const belief = {
+          from: clock.now(),
+          to: sentAt + (entry.status === 'holds' ? notBefore(store, entry.leftMs) : 0),
+        }
+        if (entry.status === 'holds' && belief.to > belief.from) {
+          const noted = { ...belief, token: entry.token }
+          beliefs.push(noted)
+          await wait(round % 3)
+          noted.to = Math.min(noted.to, clock.now())
+        }
+        // Every third dies where it stands.
+        if ((round + index) % 3 !== 0) await each.leave()
+      }
+    })
+    await Promise.all(work)
+    const inOrder = beliefs.toSorted((a, b) => a.from - b.from)
+    for (const [index, belief] of inOrder.entries()) {
+      const before = inOrder[index - 1]
+      if (before === undefined) continue
+      assert.ok(before.to <= belief.from, `two believed at once, for ${before.to - belief.from} ms`)
+      if (stores[0]?.traits.fencing === true) assert.ok(before.token < belief.token, 'tokens grow')
+    }
+    assert.ok(beliefs.length > 1, `only ${beliefs.length} ever held`)
+  })
+
   test('a renewal takes nothing that it does not hold', ['queue'], async scene => {
     const store = await scene.store()
     const [a, b, stranger] = [visitor(scene, store, 'A'), visitor(scene, store, 'B'), visitor(scene, store, 'stranger')]

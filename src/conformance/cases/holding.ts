@@ -121,6 +121,18 @@ export function holdingCases(test: Register): void {
     holds(await late.enter())
   })
 
+  test('a limit may be as great as numbers go', ['limit'], async scene => {
+    const store = await scene.store()
+    for (const limit of [2 ** 31 - 1, Number.MAX_SAFE_INTEGER]) {
+      const key = `limit ${limit}`
+      for (const name of ['A', 'B']) holds(await visitor(scene, store, name, { key, mode: 'shared', limit }).enter())
+      assert.deepEqual(
+        (await store.inspect(key, IO))?.holders.map(ticket => ticket.limit),
+        [limit, limit],
+      )
+    }
+  })
+
   test('readers-writer queues are served by the rule, ticket by ticket', ['queue', 'shared'], async scene => {
     for (const [index, queue] of ['rrwr', 'wrrw', 'rwrw', 'rrrr', 'wwrr'].entries())
       await servesByTheRule(scene, `rw${index}`, queue)

@@ -21,9 +21,9 @@ export function leaseCases(fair: Fair): Group {
   return test => {
     test('a lease is renewed for as long as its task runs', [], async scene => {
       const [here, there] = [await scene.locks({ fair }), await scene.locks({ fair })]
-      const ttl = 2 * scene.times.steadyMs
+      const ttl = 5 * scene.times.steadyMs
       const lease = await here.acquire(KEY, { ttl })
-      await wait(2 * ttl)
+      await wait(1.5 * ttl)
       lease.assertHeld()
       assert.ok(lease.remaining() > 0 && lease.remaining() <= ttl && !lease.signal.aborted)
       assert.equal(await there.tryAcquire(KEY), null)

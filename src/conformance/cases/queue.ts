@@ -1,6 +1,6 @@
 /** Fairness: arrival order, no barging, and the dead delay nobody for long. */
 import assert from 'node:assert/strict'
-import { clock, comesToHold, gone, holds, IO, KEY, refused, turn, until, visitor, waits } from '../scene.ts'
+import { clock, comesToHold, gone, held, holds, IO, KEY, refused, turn, until, visitor, waits } from '../scene.ts'
 import type { Register } from '../suite.ts'
 
 export function queueCases(test: Register): void {
@@ -96,6 +96,47 @@ export function queueCases(test: Register): void {
     const renewal = await b.renew(longMs)
     assert.equal(renewal.status, 'held')
     assert.ok(((await store.inspect(KEY, IO))?.holders[0]?.leftMs ?? 0) > steadyMs)
+  })
+
+  test('dead waiters one behind the other cost the last of their lives, not their sum', ['queue'], async scene => {
+    const store = await scene.store()
+    const { shortMs } = scene.times
+    const sentAt = clock.now()
+    holds(await visitor(scene, store, 'A', { ttlMs: shortMs }).enter())
+    for (const life of [2, 3, 4])
+      await visitor(scene, store, `dead ${life}`, { ttlMs: life * shortMs, waiterTtlMs: life * shortMs }).enter()
+    await visitor(scene, store, 'alive').enter()
+    const fronts: string[] = []
+    await until(scene, 'who is alive comes to hold', async () => {
+      const front = (await store.inspect(KEY, IO))?.holders[0]?.holder ?? 'nobody'
+      if (fronts.at(-1) !== front) fronts.push(front)
+      return front === 'alive'
+    })
+    const tookMs = clock.now() - sentAt
+    assert.ok(tookMs >= 4 * shortMs * 0.99 - 2 - store.traits.clockErrorMs, `came in after ${tookMs} ms`)
+    const all = ['A', 'dead 2', 'dead 3', 'dead 4', 'alive']
+    assert.deepEqual(
+      fronts,
+      all.filter(name => fronts.includes(name)),
+      'each comes to hold in its turn',
+    )
+  })
+
+  test('when the waiter in front leaves, the next waits on for the holder', ['queue'], async scene => {
+    const store = await scene.store()
+    const [a, b, c] = [visitor(scene, store, 'A'), visitor(scene, store, 'B'), visitor(scene, store, 'C')]
+    holds(await a.enter())
+    waits(await b.enter())
+    waits(await c.enter())
+    assert.equal(await b.leave(), 'waiting')
+    assert.equal(waits(await c.enter()).ahead, 1)
+    assert.deepEqual(
+      (await store.inspect(KEY, IO))?.holders.map(ticket => ticket.holder),
+      ['A'],
+    )
+    held(await a.renew())
+    await a.leave()
+    holds(await c.enter())
   })
 
   test(

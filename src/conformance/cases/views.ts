@@ -188,6 +188,16 @@ export function viewCases(test: Register): void {
     assert.equal(lock?.holders.length, 1)
   })
 
+  test('holder and meta are shown as they were given, whatever is in them', [], async scene => {
+    const store = await scene.store()
+    const meta = { 'k\0': 'v\0w', quotes: `'"\\\`$?%`, lines: 'a\r\nb\u2028', '': '🔒' }
+    const a = visitor(scene, store, 'A\0B\n"', { meta })
+    holds(await a.enter())
+    const [ticket] = (await store.inspect(KEY, IO))?.holders ?? []
+    assert.deepEqual([ticket?.holder, { ...ticket?.meta }], ['A\0B\n"', meta])
+    assert.equal(await a.leave(), 'held')
+  })
+
   test('looking changes nothing', ['queue'], async scene => {
     const store = await scene.store()
     const [a, b] = [visitor(scene, store, 'A'), visitor(scene, store, 'B')]
