@@ -15,7 +15,8 @@ const LONGEST_MICROS = 3e15
 /** Of a blank, counted from '0'. */
 const BLANK = -16
 const CELL = /^[\w-]{22}$/
-const TICKET = /^([nkrb]) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) ([xs]) (\d+|-) \S+ (.*)$/
+// What people wrote may hold a line separator (U+2028), which a dot does not match.
+const TICKET = /^([nkrb]) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) ([xs]) (\d+|-) \S+ ([^]*)$/
 
 const LEFT = 'its owner gave it up'
 const KEPT = 'the ticket was left and is kept'

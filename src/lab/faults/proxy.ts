@@ -195,6 +195,8 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
         await sleep(systemClock, dueAt - systemClock.now(), { idle: true })
         twin = twin === null || twin.destroyed ? dial() : twin
         twin.write(bytes)
+        // A repeat that outlives its client is still sent, but nobody is left to close its connection.
+        if (link.client.destroyed) twin.destroySoon()
       })
     }
   }
