@@ -1,12 +1,17 @@
 /** Interactive programs under `holdfast run`, in a real terminal: tmux types, and reads the screen. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createSite, fixture, isInForeground, isRunning, MAIN, numbersIn, until } from '../support/holdfast.ts'
 import { listProcesses } from '../../src/cli/run/processes.ts'
 
 const site = createSite()
-const socket = `holdfast-${process.pid}`
+/**
+ * Each test has a server of its own: one that ends with its last session still takes the next client's call, and then
+ * tells it "server exited unexpectedly".
+ */
+let server = 0
+const socket = (): string => site.path(`tmux-${server}`)
 
 function missing(programs: readonly string[]): string | null {
   const absent = programs.filter(program => spawnSync('sh', ['-c', 'command -v "$0"', program]).status !== 0)
@@ -14,7 +19,7 @@ function missing(programs: readonly string[]): string | null {
 }
 
 const tmux = (...args: readonly string[]): string =>
-  execFileSync('tmux', ['-L', socket, '-f', '/dev/null', ...args], { encoding: 'utf8' })
+  execFileSync('tmux', ['-S', socket(), '-f', '/dev/null', ...args], { encoding: 'utf8' })
 const screen = (): string => tmux('capture-pane', '-p', '-t', 'user').trimEnd()
 const press = (...keys: readonly string[]): string => tmux('send-keys', '-t', 'user', ...keys)
 const type = (text: string): string => tmux('send-keys', '-t', 'user', '-l', text)
@@ -37,7 +42,7 @@ const holdfast = (args: string): string => `${process.execPath} ${MAIN} ${args}`
 beforeEach(context => {
   const reason = missing(['tmux', 'less', 'vi'])
   if (reason !== null) return context.skip(reason)
-  if (spawnSync('tmux', ['-L', socket, 'has-session', '-t', 'user']).status === 0) tmux('kill-session', '-t', 'user')
+  server += 1
   tmux(
     'new-session',
     '-d',
@@ -56,10 +61,10 @@ beforeEach(context => {
   )
 })
 
-afterAll(() => {
-  spawnSync('tmux', ['-L', socket, 'kill-server'])
-  site.clear()
+afterEach(() => {
+  spawnSync('tmux', ['-S', socket(), 'kill-server'])
 })
+afterAll(() => site.clear())
 
 describe('in a terminal', () => {
   const text = site.path('text')

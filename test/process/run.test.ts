@@ -1,10 +1,12 @@
 /** `holdfast run` with real children: what passes through, what signals reach, what is left when it ends. */
+import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
 import { DatabaseSync } from '@photostructure/sqlite'
 import { open } from '../../src/index.ts'
 import { listProcesses } from '../../src/cli/run/processes.ts'
 import { createSite, fixture, isRunning, numbersIn, until } from '../support/holdfast.ts'
+import type { Running } from '../support/holdfast.ts'
 
 const site = createSite()
 afterAll(() => site.clear())
@@ -170,6 +172,11 @@ describe('the lease is lost', () => {
 })
 
 describe('the guard', () => {
+  const guardsOf = (running: Running, pids: readonly number[]): readonly number[] =>
+    listProcesses()
+      .filter(one => one.parent === running.pid && !one.dead && !pids.includes(one.pid))
+      .map(one => one.pid)
+
   test('asks before it kills when holdfast is killed', async () => {
     const file = site.path('asked')
     const tidy = `trap 'sleep 0.5; echo tidied >>${file}; exit' TERM; echo ready >>${file}; while :; do sleep 0.05; done`
@@ -196,10 +203,7 @@ describe('the guard', () => {
     const file = site.path('guarded')
     const running = site.start(['run', 'guarded', '--', fixture('family.sh'), file])
     const pids = await until('it to run', () => numbersIn(file))
-    const guards = (): readonly number[] =>
-      listProcesses()
-        .filter(one => one.parent === running.pid && !one.dead && !pids.includes(one.pid))
-        .map(one => one.pid)
+    const guards = (): readonly number[] => guardsOf(running, pids)
     const [first = -1] = guards()
     process.kill(first, 'SIGTERM')
     await sleep(200)
@@ -211,6 +215,56 @@ describe('the guard', () => {
     running.child.kill('SIGKILL')
     await until('the end of the command', () => !pids.some(isRunning))
     await until('the end of the guard', () => !isRunning(second))
+  })
+
+  test('is replaced when it does not answer, and the new one guards', async () => {
+    const file = site.path('deaf-guard')
+    const running = site.start(['run', 'deaf-guard', '--', fixture('family.sh'), file])
+    const pids = await until('it to run', () => numbersIn(file))
+    const [first = -1] = guardsOf(running, pids)
+    process.kill(first, 'SIGSTOP')
+    const second = await until('another', () => guardsOf(running, pids).find(pid => pid !== first))
+    await until('the end of the first', () => !isRunning(first))
+    await sleep(1_000)
+    expect(pids.every(isRunning)).toBe(true)
+    expect(guardsOf(running, pids)).toEqual([second])
+    running.child.kill('SIGKILL')
+    await until('the end of the command', () => !pids.some(isRunning))
+    await until('the end of the guard', () => !isRunning(second))
+  })
+
+  test('that stood still for a while reads the news before it acts', async () => {
+    const file = site.path('slow-guard')
+    const running = site.start(['run', 'slow-guard', '--ttl', '2s', '--', fixture('family.sh'), file])
+    const pids = await until('it to run', () => numbersIn(file))
+    const [guard = -1] = guardsOf(running, pids)
+    process.kill(guard, 'SIGSTOP')
+    await sleep(1_900)
+    process.kill(guard, 'SIGCONT')
+    await sleep(800)
+    expect(pids.every(isRunning)).toBe(true)
+    running.child.kill('SIGTERM')
+    await running.finished
+  })
+
+  test('that cannot be kept ends the job', async () => {
+    const child = spawn(process.execPath, [fixture('unkept.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let said = ''
+    child.stdout.on('data', piece => (said += String(piece)))
+    await new Promise(resolve => child.on('close', resolve))
+    expect(said).toBe('unkept true\n')
+  })
+
+  test('kills a holdfast that stands still when its command is dead and its time over, and not before', async () => {
+    const file = site.path('stopped')
+    const running = site.start(['run', 'stopped', '--ttl', '2s', '--', fixture('family.sh'), file])
+    const pids = await until('it to run', () => numbersIn(file))
+    const before = Date.now()
+    running.child.kill('SIGSTOP')
+    await until('the end of the command', () => !pids.some(isRunning))
+    const { code, signal } = await running.finished
+    expect({ code, signal }).toEqual({ code: null, signal: 'SIGKILL' })
+    expect(Date.now() - before).toBeGreaterThan(1_000)
   })
 
   test('is gone when holdfast is', async () => {

@@ -1,5 +1,6 @@
 /**
- * Holdfast's end of the guard (guard.ts): starts it, keeps it informed, and starts another if somebody ends it.
+ * Holdfast's end of the guard (guard.ts): starts it, keeps it informed, and starts another if somebody ends it or
+ * it no longer answers.
  */
 import { spawn } from 'node:child_process'
 import type { ChildProcess, StdioOptions } from 'node:child_process'
@@ -16,12 +17,16 @@ export interface Guard {
   asked(): void
   /** Runs `start` with the pipe over which the command waits for the guard's leave. */
   launch(start: (pipe: Socket) => ChildProcess): ChildProcess
+  /** Holdfast stops itself now, between two steps; or goes on. */
+  resting(is: boolean): void
   /** The job is over: nothing is left to guard. Resolves when the guard is gone. */
   finish(): Promise<void>
   /** The guard has let the command go. */
   readonly started: boolean
   /** The guard had to act: holdfast stood still for too long. */
   readonly intervened: boolean
+  /** It ended, or did not answer, and no other could be started. */
+  readonly unkept: boolean
 }
 
 export interface GuardOptions {
@@ -33,6 +38,8 @@ export interface GuardOptions {
 }
 
 const PROGRAM = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './guard.ts' : './guard.js', import.meta.url))
+/** A guard that has not answered so many in a row is deaf: stopped, or thrown out of memory. */
+const [PING_MS, DEAF_AFTER] = [1_000, 2]
 /** A guard that somebody has stopped reads its last line when it is continued; nobody waits for that. */
 const LONGEST_FAREWELL_MS = 1_000
 
@@ -43,28 +50,59 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
   let jobPid: number | undefined
   let started = false
   let intervened = false
+  let unkept = false
   let finishing = false
-  let current = await spawnGuard(options, hear, replace)
+  let replacing = false
+  let unanswered = 0
+  let current = await spawnGuard(options, { hear, onGone })
+  let watch = systemClock.after(PING_MS, ping, { idle: true })
 
   function hear(line: string): void {
+    if (line === 'pong') unanswered = 0
     if (line === 'started') started = true
     if (line !== 'ending') return
     intervened = true
     options.onEnding()
   }
 
-  function replace(): void {
+  /** Counted and not timed: if this process stands still, its guard is not to blame. */
+  function ping(): void {
     if (finishing) return
-    spawnGuard(options, hear, replace).then(
+    if (unanswered >= DEAF_AFTER) replace()
+    else current.say('ping')
+    unanswered += 1
+    watch = systemClock.after(PING_MS, ping, { idle: true })
+  }
+
+  function onGone(gone: Running): void {
+    if (gone === current) replace()
+  }
+
+  /** The new one knows everything before a deaf one is ended, which in between must not be without a successor. */
+  function replace(): void {
+    if (finishing || replacing) return
+    replacing = true
+    spawnGuard(options, { hear, onGone }).then(
       next => {
+        const before = current
         current = next
-        if (finishing) return next.say('done')
-        if (endsAt !== null) next.say(`deadline ${endsAt} ${options.graceMs}`)
-        if (wasAsked) next.say('asked')
-        if (jobPid !== undefined) next.say(`job ${jobPid}`)
+        replacing = false
+        unanswered = 0
+        inform(next)
+        before.kill()
       },
-      () => options.onEnding(),
+      () => {
+        unkept = true
+        options.onEnding()
+      },
     )
+  }
+
+  function inform(next: Running): void {
+    if (finishing) return next.say('done')
+    if (endsAt !== null) next.say(`deadline ${endsAt} ${options.graceMs}`)
+    if (wasAsked) next.say('asked')
+    if (jobPid !== undefined) next.say(`job ${jobPid}`)
   }
 
   return {
@@ -76,6 +114,7 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
       wasAsked = true
       current.say('asked')
     },
+    resting: is => current.say(is ? 'resting' : 'awake'),
     launch(start) {
       const child = start(current.command)
       // At once, before this process could read from it what the guard tells the command.
@@ -86,6 +125,7 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
     async finish() {
       if (finishing) return
       finishing = true
+      watch.cancel()
       current.say('done')
       await Promise.race([current.gone, sleep(systemClock, LONGEST_FAREWELL_MS, { idle: true })])
     },
@@ -95,16 +135,25 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
     get intervened() {
       return intervened
     },
+    get unkept() {
+      return unkept
+    },
   }
 }
 
 interface Running {
   say(line: string): void
+  kill(): void
   readonly command: Socket
   readonly gone: Promise<void>
 }
 
-function spawnGuard(options: GuardOptions, hear: (line: string) => void, onGone: () => void): Promise<Running> {
+interface Listener {
+  hear(line: string): void
+  onGone(gone: Running): void
+}
+
+function spawnGuard(options: GuardOptions, { hear, onGone }: Listener): Promise<Running> {
   const stdio: StdioOptions = ['ignore', 'ignore', 'ignore', 'pipe', 'pipe']
   const child = spawn(process.execPath, [PROGRAM, options.leads ? 'group' : 'tree', options.mark], {
     detached: true,
@@ -119,21 +168,22 @@ function spawnGuard(options: GuardOptions, hear: (line: string) => void, onGone:
     // A guard that dies takes its pipes along; `gone` tells.
     news.on('error', () => {})
     command.on('error', () => {})
-    let ready = false
+    let running: Running | null = null
     const gone = new Promise<void>(settle => {
       // Not 'exit': its last words may still be in the pipe.
       child.on('close', () => {
         settle()
-        if (ready) onGone()
-        else fail('it ended before it was ready')
+        if (running === null) fail('it ended before it was ready')
+        else onGone(running)
       })
     })
     news.on(
       'data',
       linesOf(line => {
         if (line !== 'ready') return hear(line)
-        ready = true
-        resolve({ say: text => void (news.writable && news.write(`${text}\n`)), command, gone })
+        const say = (text: string): void => void (news.writable && news.write(`${text}\n`))
+        running = { say, kill: () => void child.kill('SIGKILL'), command, gone }
+        resolve(running)
       }),
     )
   })

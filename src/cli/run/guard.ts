@@ -10,28 +10,36 @@
  * lease and the fork. So the command is born waiting (launch.ts): it tells its number to the guard, and the guard,
  * which looks at the clock last, lets it go or not.
  *
- *   fd 3, holdfast: lines in: `deadline MS GRACE`, `job PID`, `asked`, `done`; lines out: `ready`, `started`, `ending`
+ * A holdfast that was stopped inside a transaction keeps the store from everybody: once its job is dead and its time
+ * over, it is killed. One that has stopped itself (Ctrl-Z) did so between two steps, and may be continued.
+ *
+ *   fd 3, holdfast: lines in: `deadline MS GRACE`, `job PID`, `asked`, `resting`, `awake`, `ping`, `done`;
+ *                   lines out: `ready`, `started`, `ending`, `pong`
  *   fd 4, the command: its PID in, `go` out; closed instead: it must not start
  *
  * Deadlines are CLOCK_MONOTONIC, which all processes of a host share. The program imports next to nothing: it is
  * started once per run, and waits.
  */
 import { Socket } from 'node:net'
-import { hostClock, systemClock } from '../../base/clock.ts'
+import { hostClock, systemClock, turn } from '../../base/clock.ts'
 import type { Timer } from '../../base/clock.ts'
 import { isAlive, jobOf, signalJob, terminateJob } from './job.ts'
 import type { Job } from './job.ts'
 import { linesOf } from './lines.ts'
+import { isStopped } from './processes.ts'
 import { guardDelayMs, stopTimes } from './stopping.ts'
 
 /** While it ends a job it looks so often whether anything is left. */
 const LOOK_MS = 10
 /** A timer does not count a machine's sleep, the clock does. */
 const LONGEST_REST_MS = 1_000
+/** A timer that is so late was held up with everything else, so the news in the pipe comes first. */
+const LATE_MS = 50
 
 const [kind = '', mark = ''] = process.argv.slice(2)
 const holdfast = new Socket({ fd: 3 })
 const command = new Socket({ fd: 4 })
+const holdfastPid = process.ppid
 
 let job: Job | null = null
 let deadline = -Infinity
@@ -44,13 +52,16 @@ let askedByHoldfast = false
 let ending = false
 /** The command's side of fd 4 is closed: it runs, or will never come. */
 let commandClosed = false
+/** Holdfast has stopped itself, at the wish of the terminal. */
+let resting = false
 let timer: Timer | undefined
 
 /** Whatever is due now; arms the timer for what is due next. */
 function act(): void {
   timer?.cancel()
   if (job === null) {
-    if (orphanedAt !== null && commandClosed) process.exit(0)
+    if (orphanedAt === null) endStopped()
+    else if (commandClosed) process.exit(0)
     return
   }
   const now = systemClock.now()
@@ -64,6 +75,7 @@ function act(): void {
   if (!isAlive(job)) {
     job = null // its number may be given to others from now on
     if (orphanedAt !== null) process.exit(0)
+    endStopped()
     return
   }
   if (now >= killAt) signalJob(job, 'SIGKILL')
@@ -73,8 +85,20 @@ function act(): void {
   rest(now < killAt ? Math.min(LOOK_MS, killAt - now) : LOOK_MS)
 }
 
+/** Nothing is left to guard, but holdfast itself may be in everybody's way. While its pipe is open it lives. */
+function endStopped(): void {
+  const leftMs = deadline - systemClock.now()
+  if (leftMs === -Infinity) return
+  if (leftMs <= 0 && !resting && isStopped(holdfastPid)) process.kill(holdfastPid, 'SIGKILL')
+  else rest(leftMs > 0 ? leftMs : LONGEST_REST_MS)
+}
+
 function rest(delayMs: number): void {
-  timer = systemClock.after(Math.min(delayMs, LONGEST_REST_MS), act)
+  const dueAt = systemClock.now() + Math.min(delayMs, LONGEST_REST_MS)
+  timer = systemClock.after(Math.min(delayMs, LONGEST_REST_MS), () => {
+    if (systemClock.now() - dueAt < LATE_MS) act()
+    else void turn().then(act)
+  })
 }
 
 function adopt(pid: number): void {
@@ -93,14 +117,15 @@ function adopt(pid: number): void {
 function hear(line: string): void {
   const [word, ...values] = line.split(' ')
   if (word === 'done') process.exit(0)
+  if (word === 'ping') tell('pong')
   if (word === 'asked') askedByHoldfast = true
+  if (word === 'resting' || word === 'awake') resting = word === 'resting'
   if (word === 'deadline') {
     deadline = systemClock.now() + Number(values[0]) - hostClock.now()
     graceMs = Number(values[1])
   }
   // A guard that replaces another finds the job running.
   if (word === 'job') job = jobOf(Number(values[0]), { leads: kind === 'group', mark })
-  act()
 }
 
 function tell(line: string): void {
@@ -116,7 +141,15 @@ function orphaned(): void {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGTSTP'] as const)
   process.on(signal, () => {})
 
-holdfast.on('data', linesOf(hear)).on('close', orphaned).on('error', orphaned)
+const hearLines = linesOf(hear)
+holdfast
+  // All that has come, then what follows from it: of several deadlines the last counts.
+  .on('data', piece => {
+    hearLines(piece)
+    act()
+  })
+  .on('close', orphaned)
+  .on('error', orphaned)
 command
   .on(
     'data',

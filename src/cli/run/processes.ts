@@ -15,6 +15,8 @@ export interface ProcessInfo {
   /** null: this system does not say. */
   readonly session: number | null
   readonly dead: boolean
+  /** By a signal; not by a debugger. */
+  readonly stopped: boolean
 }
 
 const linux = process.platform === 'linux'
@@ -33,6 +35,7 @@ export function listProcesses(): readonly ProcessInfo[] {
       group: Number(group),
       session: Number(session),
       dead: isDead(state),
+      stopped: state === 'T',
     })
   }
   return found
@@ -81,7 +84,13 @@ function listByPs(): readonly ProcessInfo[] {
       group: Number(group),
       session: null,
       dead: isDead(state),
+      stopped: state?.startsWith('T') === true,
     }))
+}
+
+/** True if a signal has stopped it, and none continued it. */
+export function isStopped(pid: number): boolean {
+  return listProcesses().some(one => one.pid === pid && one.stopped)
 }
 
 function isDead(state: string | undefined): boolean {

@@ -186,7 +186,9 @@ async function start({ lease, cutOffAt }: Held, guard: Guard, kind: Kind, run: R
         { key, forMs },
       )
       if (kind.leads) signalJob(job, 'SIGSTOP')
+      guard.resting(true)
       process.kill(process.pid, 'SIGSTOP')
+      guard.resting(false)
       if (kind.leads) signalJob(job, 'SIGCONT')
       supervision.wake()
     },

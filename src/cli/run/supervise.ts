@@ -47,6 +47,7 @@ export interface Supervised {
 /** A timer does not count a machine's sleep, the clock does. */
 const LONGEST_REST_MS = 1_000
 const MAX_HOLD_OVER = 'its --max-hold is over'
+const UNGUARDED = 'its guard has ended, and another cannot be started'
 const STOOD_STILL = 'holdfast itself stood still for too long'
 /** How often it looks whether a job that has been asked to end is gone: soon, then less often. */
 const LOOK_MS = { first: 5, most: 100 } as const
@@ -86,6 +87,7 @@ export function supervise(supervised: Supervised): Supervision {
 
   function whyLost(now: number, leftMs: number): string | null {
     if (guard.intervened) return STOOD_STILL
+    if (guard.unkept) return UNGUARDED
     const reason: unknown = lease.signal.reason
     if (reason instanceof LeaseLostError) return because(reason, revokedBecause())
     if (deadline - now > graceMs && leftMs > 0) return null
