@@ -25,8 +25,8 @@ import type { WatchOptions } from './commands/watch.ts'
 const RUN_HELP = `
 The command runs without a shell; for pipes and variables write
   holdfast run KEY -- sh -c '...'
-It gets HOLDFAST_KEY, HOLDFAST_FENCING_TOKEN, and HOLDFAST_STORE without its
-password. When the lock is lost it is stopped before another can hold it.
+It gets HOLDFAST_KEY, HOLDFAST_FENCING_TOKEN, HOLDFAST_NAMESPACE, and
+HOLDFAST_STORE without its password. When the lock is lost it is stopped before another can hold it.
 
 Exit code: the command's own, 128 + n if signal n ended it; 75 not acquired;
 76 lock lost, command stopped; 69 store not reached; 64 wrong usage; 126 and
@@ -48,8 +48,12 @@ Examples:
   holdfast inspect deploy && echo "not now"  exit code 0: held, 1: free
   holdfast revoke deploy --reason "stuck since noon"
 
-Without --store and HOLDFAST_STORE the locks are in a file of this machine:
-they exclude processes here and nobody elsewhere.`
+Without --store and HOLDFAST_STORE the locks are in a file of this user on this
+machine: they exclude this user's processes here, and nobody else. A password
+need not stand in the address: HOLDFAST_STORE_PASSWORD_FILE names its file.
+
+Exit code: 0; 1 what inspect, timeline --check and lab say; 64 wrong usage;
+69 store not reached; run --help tells its own.`
 
 /** What the commands leave behind: the exit code, or what was wrong with the line. */
 interface Outcome {
@@ -57,7 +61,8 @@ interface Outcome {
   problem: string
 }
 
-function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Command> {
+/** All commands, for whoever parses a line or wants to know what there is. */
+export function createProgram(outcome: Outcome, argv: readonly string[]): Promise<Command> {
   const program = new Command('holdfast')
     .description('Distributed locks on the command line.')
     .version(versionOfPackage())
