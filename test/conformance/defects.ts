@@ -128,7 +128,10 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
         tickets: [...tickets.slice(0, holding(tickets)), ...tickets.slice(holding(tickets)).toReversed()],
       }),
     },
-    ['those who wait are served in the order of their arrival, over processes'],
+    [
+      'those who wait are served in the order of their arrival, over processes',
+      'who wants a lock in another way is served in its turn all the same',
+    ],
   ],
   [
     'lets readers pass a writer that waits',
@@ -207,6 +210,7 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
     [
       'a kept ticket holds on after its owner has left, for as long as asked',
       'minHold keeps the lock taken after its release, and once runs once',
+      'maxHold ends a lease before its minHold is over, and the lock stays taken',
     ],
   ],
   [
@@ -332,6 +336,64 @@ const ROWS: readonly (readonly [name: string, words: Partial<Words>, caughtBy: r
     ['odd keys are keys like others, and no two of them meet'],
   ],
   [
+    'gives the lock on when somebody who only waits leaves',
+    {
+      leave(queue, request, now) {
+        const step = leave(queue, request, now)
+        return step.answer.was === 'waiting'
+          ? { ...step, queue: { ...step.queue, tickets: step.queue.tickets.slice(1) } }
+          : step
+      },
+    },
+    ['when the waiter in front leaves, the next waits on for the holder'],
+  ],
+  [
+    'lets all readers end with the first of them',
+    {
+      keep: (_before, after) => ({
+        ...after,
+        tickets: after.tickets.map((each, _index, all) =>
+          each.mode === 'shared'
+            ? { ...each, expiresAt: Math.min(...all.filter(other => other.mode === 'shared').map(endOf)) }
+            : each,
+        ),
+      }),
+    },
+    ['a dead reader with a long life keeps the writer out, one with a short life does not'],
+  ],
+  [
+    'promises more time than it keeps',
+    {
+      keep: (before, after, now) => ({
+        ...after,
+        tickets: after.tickets.map(each =>
+          has(before, each.id) ? each : { ...each, expiresAt: now.ms + (each.expiresAt - now.ms) / 2 },
+        ),
+      }),
+    },
+    ['a lease that nobody renews is free for the next, but not before its ttl is over'],
+  ],
+  [
+    'lets one fewer in than the limit',
+    {
+      enter: (queue, request, now) =>
+        enter(queue, { ...request, limit: request.limit === null ? null : Math.max(1, request.limit - 1) }, now),
+    },
+    ['as many are inside a semaphore at once as its limit says, not fewer'],
+  ],
+  [
+    'keeps limits in 32 bits',
+    { enter: (queue, request, now) => enter(queue, { ...request, limit: request.limit && request.limit | 0 }, now) },
+    ['a limit may be as great as numbers go'],
+  ],
+  [
+    'ends what people wrote at its NUL',
+    {
+      enter: (queue, request, now) => enter(queue, { ...request, holder: request.holder.split('\0')[0] ?? '' }, now),
+    },
+    ['holder and meta are shown as they were given, whatever is in them'],
+  ],
+  [
     'joins storage and key without a border',
     { name: (storage, key) => storage + key },
     ['storages of different names do not meet, even where name and key run together'],
@@ -343,6 +405,8 @@ export const DEFECTS: readonly Defect[] = ROWS.map(([name, words, caughtBy]) => 
 const has = (queue: Queue, id: string): boolean => queue.tickets.some(ticket => ticket.id === id)
 const isHeld = (queue: Queue, id: string): boolean =>
   queue.tickets.slice(0, holding(queue.tickets)).some(ticket => ticket.id === id)
+
+const endOf = (ticket: Ticket): number => ticket.expiresAt
 
 function revive(queue: Queue, id: string, nowMs: number): Queue {
   return {

@@ -38,6 +38,8 @@ for (const down of [0, 2]) {
         }),
       { describe, test, beforeAll, afterAll },
       {
+        // Each store connects to five nodes, which all run on this machine.
+        ...{ atOnce: 4, coldMs: 200 },
         restart: async () => {
           for (const server of living()) await server.restart()
         },

@@ -11,9 +11,11 @@ import { listen, play } from '../../src/conformance/model/play.ts'
 
 /** What no story tells of: prefixes, odd keys, other storages, and the clock that makes tokens. */
 const UNTOLD = ['matches', 'name', 'now']
+/** Nor of great limits and odd texts. */
+const UNTOLD_DEFECTS = ['keeps limits in 32 bits', 'ends what people wrote at its NUL']
 
 for (const { name, words } of DEFECTS.filter(
-  defect => !Object.keys(defect.words).some(word => UNTOLD.includes(word)),
+  defect => !UNTOLD_DEFECTS.includes(defect.name) && !Object.keys(defect.words).some(word => UNTOLD.includes(word)),
 )) {
   test(`a store that ${name} does not answer as the rule does`, async () => {
     const clock = manualClock()

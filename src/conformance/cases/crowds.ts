@@ -94,7 +94,7 @@ export function crowdCases(fair: Fair): Group {
         const writer = await turn(processes, 0).acquire(KEY)
         const acquires = Array.from(
           { length: 6 },
-          (_, index) => () => turn(processes, index).acquire(KEY, { mode: 'shared', wait: scene.times.patienceMs }),
+          (_, index) => () => turn(processes, index).acquire(KEY, { mode: 'shared', wait: 2 * scene.times.patienceMs }),
         )
         const readers = together(scene, acquires.length, acquires)
         await until(scene, 'readers wait', async () => (await turn(processes, 0).inspect(KEY))?.waiters.length ?? 0)
@@ -107,7 +107,10 @@ export function crowdCases(fair: Fair): Group {
       const processes = [await scene.locks({ fair }), await scene.locks({ fair })]
       const acquires = Array.from(
         { length: 9 },
-        (_, index) => () => turn(processes, index).semaphore(KEY, 3).acquire({ wait: scene.times.patienceMs }),
+        (_, index) => () =>
+          turn(processes, index)
+            .semaphore(KEY, 3)
+            .acquire({ wait: 2 * scene.times.patienceMs }),
       )
       await together(scene, 3, acquires)
     })
