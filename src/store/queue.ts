@@ -9,18 +9,8 @@
  * Order of work in each: remove the tickets whose time is up, then act. Removed, not skipped: a late heartbeat must not
  * find an expired ticket and bring it back while somebody else holds.
  */
-import type {
-  Entry,
-  LeaveRequest,
-  LockView,
-  Mode,
-  Renewal,
-  RenewRequest,
-  RevokeRequest,
-  TicketRequest,
-  TicketView,
-  Was,
-} from './contract.ts'
+import type { Entry, LeaveRequest, Renewal, RenewRequest, RevokeRequest, TicketRequest, Was } from './contract.ts'
+import type { LockView, Mode, TicketView } from '../base/view.ts'
 
 /**
  * The rule: how many tickets of the queue, oldest first, hold. An exclusive ticket holds only if it is first. A shared
@@ -393,20 +383,11 @@ function refusal(tickets: readonly Ticket[], now: Now): Entry {
 
 /** A ticket as people may see it: without its id, which proves possession. */
 export function viewTicket(ticket: Ticket, now: Now): TicketView {
-  const { holder, token, tokens, mode, limit, meta } = ticket
-  const marks = {
-    ...(ticket.revoked !== null && { revoked: true as const }),
-    ...(ticket.kept && { kept: true as const }),
-  }
+  const { holder, token, tokens, mode, limit, meta, heldAt, enteredAt, revoked, kept } = ticket
   return {
-    holder,
-    token,
-    tokens,
-    mode,
-    limit,
-    sinceMs: now.ms - (ticket.heldAt ?? ticket.enteredAt),
-    leftMs: leftOf(ticket, now),
-    meta,
-    ...marks,
+    ...{ holder, token, tokens, mode, limit },
+    ...{ sinceMs: now.ms - (heldAt ?? enteredAt), leftMs: leftOf(ticket, now), meta },
+    ...(revoked !== null && { revoked: true as const }),
+    ...(kept && { kept: true as const }),
   }
 }
