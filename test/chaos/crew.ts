@@ -25,8 +25,8 @@ export interface CrewOptions {
   readonly ledger: Ledger
 }
 
-/** How long a worker may take to end that was asked to. */
-const END_MS = 15_000
+/** How long a worker may take to end that was asked to: only there to find what hangs, on a busy machine too. */
+const END_MS = 60_000
 
 export function crewOf(options: CrewOptions): Crew {
   return options.address === 'memory:' ? tasks(options) : processes(options)
