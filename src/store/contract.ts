@@ -7,7 +7,17 @@
  * after a call whose deadline passed. A driver throws StoreUnavailableError or UnsupportedError; anything else counts
  * as ambiguous. No method keeps the process alive.
  *
- * Units: milliseconds. No instant is ever exchanged, only time left.
+ * Each step takes the key's lock, then reads the clock, then removes what has run out, then acts. The clock is the
+ * store's, and read no earlier than the record: with an older one a step takes the dead for alive.
+ *
+ * A timer may be run by a driver for its connection, for a deadline, to look for news, and to try again what had no
+ * effect because another was quicker or the file was busy; never to wait for a lock, nor to renew.
+ *
+ * Units: milliseconds. No instant is ever exchanged, only time left. `leftMs` is what the store will surely still give:
+ * one that counts in seconds, and floors what it is told, asks for more than the ttl and answers with the ttl. It never
+ * exceeds the ttl asked for. `sinceMs` in views is since the ticket holds, or waits; a store that keeps no such time
+ * answers with the time since it entered, or 0. `retryMs` is the latest moment to ask again, and at most a third of
+ * waiterTtl for a ticket that waits; a store without a queue answers when the holder's life would end.
  */
 import type { LockView, Mode, TicketView } from '../base/view.ts'
 

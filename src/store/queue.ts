@@ -1,6 +1,5 @@
 /**
- * The one rule, and the pure transitions around it. A lock is ONE ordered list of live tickets; everything else
- * follows.
+ * The pure transitions around the rule. A lock is ONE ordered list of live tickets; everything else follows.
  *
  * The transitions take the queue as it was and the time, and give the queue as it is now, the answer, and whom to tell.
  * They do no I/O and read no clock, so a store that can compare and swap a record is a driver in forty lines, and the
@@ -9,75 +8,14 @@
  * Order of work in each: remove the tickets whose time is up, then act. Removed, not skipped: a late heartbeat must not
  * find an expired ticket and bring it back while somebody else holds.
  */
+import { leftOf, place, refusal, viewTicket } from './answers.ts'
+import type { LockView } from '../base/view.ts'
 import type { Entry, LeaveRequest, Renewal, RenewRequest, RevokeRequest, TicketRequest, Was } from './contract.ts'
-import type { LockView, Mode, TicketView } from '../base/view.ts'
+import { holding } from './rule.ts'
+import type { Forbidden, Now, Queue, Ticket } from './rule.ts'
 
-/**
- * The rule: how many tickets of the queue, oldest first, hold. An exclusive ticket holds only if it is first. A shared
- * ticket holds if every ticket before it is shared and, if it has a limit n, fewer than n are before it.
- */
-export function holding(queue: readonly { readonly mode: Mode; readonly limit: number | null }[]): number {
-  let count = 0
-  for (const ticket of queue) {
-    if (ticket.mode === 'exclusive') return count === 0 ? 1 : count
-    if (ticket.limit !== null && count >= ticket.limit) return count
-    count += 1
-  }
-  return count
-}
-
-/** A place in the queue. Plain data: a store may keep it as JSON. */
-export interface Ticket {
-  readonly id: string
-  /** First of its block. */
-  readonly token: number
-  readonly tokens: number
-  readonly holder: string
-  readonly mode: Mode
-  readonly limit: number | null
-  readonly meta: Readonly<Record<string, string>>
-  readonly enteredAt: number
-  /** null while it waits. */
-  readonly heldAt: number | null
-  readonly expiresAt: number
-  /** The span that gave `expiresAt`: more than this it may never have left, whatever the clock does. */
-  readonly lifeMs: number
-  /** The ttl it asked for, while it lives on its waiting life: until it is first heard of as a holder. Else null. */
-  readonly claimMs: number | null
-  /** Left by its owner, but kept for minHold: nobody may renew it. */
-  readonly kept: boolean
-  /** Why renewal is forbidden; null: it is not. */
-  readonly revoked: string | null
-  /** A driver's own word on it, such as whom to tell; no transition looks at it. */
-  readonly extra?: string
-}
-
-/** An id that may not come (back) to life. */
-export interface Forbidden {
-  readonly id: string
-  readonly reason: 'left' | 'revoked'
-  readonly message: string
-  readonly until: number
-  readonly lifeMs: number
-}
-
-/** The whole state of a lock. `end`: the first token that no block has had yet. */
-export interface Queue {
-  readonly tickets: readonly Ticket[]
-  readonly end: number
-  readonly forbidden: readonly Forbidden[]
-}
-
-/**
- * `ms`: the clock that decides expiry. `micros`: microseconds since 1970, from which tokens are made.
- *
- * Read no earlier than the queue: with a clock from before it, a step would take time from a ticket that another step
- * has prolonged in between, and two would hold.
- */
-export interface Now {
-  readonly ms: number
-  readonly micros: number
-}
+export { EMPTY, holding } from './rule.ts'
+export type { Forbidden, Now, Queue, Ticket } from './rule.ts'
 
 /**
  * `queue`: the very one that was given if nothing has changed, and then nothing need be written. `holds`: tokens of tickets, the caller's own left out, that hold since this step. `revoked`: tickets whose owners
@@ -90,10 +28,6 @@ export interface Step<Answer> {
   readonly revoked: readonly { readonly token: number; readonly reason: string }[]
 }
 
-export const EMPTY: Queue = { tickets: [], end: 0, forbidden: [] }
-
-/** A waiter refreshes after a third of its life, so that one lost heartbeat costs it nothing. */
-const HEARTBEATS = 3
 /**
  * Who waits and asks again with more than this part of its life left changes nothing: a poll need not write. A
  * heartbeat, which comes after a third, always refreshes.
@@ -318,76 +252,4 @@ function put(queue: Queue, index: number, ticket: Ticket): Queue {
 function forbid(queue: Queue, entry: Omit<Forbidden, 'until'>, now: Now): Queue {
   const others = queue.forbidden.filter(({ id }) => id !== entry.id)
   return { ...queue, forbidden: [...others, { ...entry, until: now.ms + entry.lifeMs }] }
-}
-
-/** Never more than was given: `(now + life) - now` is a hair above `life` for some fractions. */
-function leftOf({ expiresAt, lifeMs }: Ticket, now: Now): number {
-  return Math.min(expiresAt - now.ms, lifeMs)
-}
-
-function place(tickets: readonly Ticket[], index: number, request: TicketRequest, now: Now): Entry {
-  const ticket = tickets[index]
-  if (!ticket) return { status: 'gone' }
-  const leftMs = leftOf(ticket, now)
-  const holders = holding(tickets)
-  if (index < holders)
-    return {
-      status: 'holds',
-      token: ticket.token,
-      leftMs: Math.min(leftMs, request.ttlMs),
-      waiters: tickets.length - holders,
-    }
-  return {
-    status: 'waits',
-    token: ticket.token,
-    leftMs,
-    ahead: index,
-    retryMs: retryIn(tickets, index, request.waiterTtlMs, now),
-  }
-}
-
-/**
- * The end of the life in front that makes this ticket hold, if nobody there renews; its heartbeat if that comes first.
- * So a herd does not come at every expiry. While the one right in front lives past that heartbeat it is the one to come
- * earlier: a crowd costs each of its heartbeats one look, and not a walk of the line.
- */
-function retryIn(tickets: readonly Ticket[], index: number, waiterTtlMs: number, now: Now): number {
-  const heartbeatMs = waiterTtlMs / HEARTBEATS
-  const front = tickets[index - 1]
-  if (front && front.expiresAt - now.ms >= heartbeatMs) return heartbeatMs
-  const line = tickets.slice(0, index + 1)
-  const ends = tickets.slice(0, index).flatMap(({ expiresAt }) => (expiresAt - now.ms < heartbeatMs ? expiresAt : []))
-  ends.sort((one, other) => one - other)
-  const holdsAfter = (end: number): boolean => {
-    const left = line.filter((ticket, place) => place === index || ticket.expiresAt > end)
-    return holding(left) === left.length
-  }
-  // The fewer are in front, the sooner it holds: so the first end that suffices is found by halving.
-  let [low, high] = [0, ends.length]
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (holdsAfter(ends[middle] ?? Infinity)) high = middle
-    else low = middle + 1
-  }
-  return Math.min(heartbeatMs, (ends[low] ?? Infinity) - now.ms)
-}
-
-function refusal(tickets: readonly Ticket[], now: Now): Entry {
-  const holders = tickets.slice(0, holding(tickets))
-  return {
-    status: 'refused',
-    retryMs: Math.min(...holders.map(ticket => leftOf(ticket, now))),
-    holders: holders.map(ticket => viewTicket(ticket, now)),
-  }
-}
-
-/** A ticket as people may see it: without its id, which proves possession. */
-export function viewTicket(ticket: Ticket, now: Now): TicketView {
-  const { holder, token, tokens, mode, limit, meta, heldAt, enteredAt, revoked, kept } = ticket
-  return {
-    ...{ holder, token, tokens, mode, limit },
-    ...{ sinceMs: now.ms - (heldAt ?? enteredAt), leftMs: leftOf(ticket, now), meta },
-    ...(revoked !== null && { revoked: true as const }),
-    ...(kept && { kept: true as const }),
-  }
 }

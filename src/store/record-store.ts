@@ -6,7 +6,8 @@
  * The transitions of the rule decide everything; a driver says how a record is found, kept and listed, and by what
  * clock. A step that changes nothing writes nothing, so polling costs a read.
  */
-import type { Entry, Io, LeaveRequest, LockView, Renewal, RenewRequest, Store, StoreTraits } from './contract.ts'
+import type { LockView } from '../base/view.ts'
+import type { Entry, Io, LeaveRequest, Renewal, RenewRequest, Store, StoreTraits } from './contract.ts'
 import type { StoreListener, TicketRequest, Was } from './contract.ts'
 import { EMPTY, enter, forgettable, leave, renew, revoke, view } from './queue.ts'
 import type { Now, Queue, Step } from './queue.ts'

@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { DatabaseSync } from '@photostructure/sqlite'
@@ -225,14 +225,35 @@ test.each(['removed', 'replaced'])('whoever held in a file that was %s learns th
   await other.close()
 })
 
-test('two paths to one file are one store', async () => {
+test('all paths to one file are one lock: by symlink, linked directory, `..` and relative', async () => {
   const file = newFile()
   symlinkSync(file, `${file}.link`)
-  const [first, second] = [sqliteStore(file), sqliteStore(`sqlite://${file}.link`)]
-  await first.enter(ask('a'), io)
-  expect(await second.enter(ask('b'), io)).toMatchObject({ status: 'waits' })
-  await first.close()
-  await second.close()
+  symlinkSync(directory, `${file}.folder`)
+  const paths = [
+    file,
+    `sqlite://${file}.link`,
+    join(`${file}.folder`, basename(file)),
+    `${directory}/../${basename(directory)}/${basename(file)}`,
+    `sqlite:${relative(process.cwd(), file)}`,
+  ]
+  // The link is first: then it is what the file is made by.
+  const stores = paths
+    .toSorted((a, b) => Number(b.endsWith('.link')) - Number(a.endsWith('.link')))
+    .map(path => sqliteStore(path))
+  for (const [index, store] of stores.entries())
+    expect(await store.enter(ask(`id ${index}`), io)).toMatchObject(
+      index === 0 ? { status: 'holds' } : { status: 'waits', ahead: index },
+    )
+  for (const store of stores) await store.close()
+})
+
+test('a new file is there as a whole or not at all, and nothing lies beside it', async () => {
+  const place = mkdtempSync(join(directory, 'new-'))
+  const stores = Array.from({ length: 20 }, () => sqliteStore(join(place, 'locks.db')))
+  await Promise.all(stores.map((store, index) => store.enter(ask(`id ${index}`), io)))
+  expect(readdirSync(place).toSorted()).toEqual(['locks.db', 'locks.db-shm', 'locks.db-wal'])
+  expect((await stores[0]?.inspect('report', io))?.waiters.length).toBe(19)
+  for (const store of stores) await store.close()
 })
 
 test('without a path it is the default file, made with its directories', async () => {

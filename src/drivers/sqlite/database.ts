@@ -6,7 +6,7 @@
  * busy_timeout: it would block the event loop and let the quickest process starve the others; whoever finds the file
  * busy comes again (transactions.ts).
  */
-import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
+import { accessSync, constants, linkSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { hostClock, sleep } from '../../base/clock.ts'
@@ -96,6 +96,7 @@ export async function connect(target: string | DatabaseLike): Promise<Connection
         `"${target}" is a directory. Name a file in it, such as "${join(target, 'locks.db')}".`,
       )
     }
+    if (statSync(target, { throwIfNoEntry: false }) === undefined) make(target, open)
     database = open(target)
   } catch (error) {
     throw refusal(error, target)
@@ -104,6 +105,29 @@ export async function connect(target: string | DatabaseLike): Promise<Connection
     database.close()
     throw error
   })
+}
+
+/**
+ * A new file is made beside its place and put there as a whole: of dozens who start at once none has to wait for the
+ * tables, or for the switch to a write-ahead log. Where that cannot be done it is made in its place, and errors come
+ * from there.
+ */
+function make(target: string, open: (path: string) => DatabaseLike): void {
+  const draft = `${target}.${hostClock.id()}`
+  try {
+    const database = open(draft)
+    try {
+      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+      createTables(database)
+    } finally {
+      database.close()
+    }
+    linkSync(draft, target)
+  } catch {
+    return
+  } finally {
+    for (const path of [draft, `${draft}-wal`, `${draft}-shm`]) rmSync(path, { force: true })
+  }
 }
 
 /** Among many who start at once the same open file is tried again: opening it anew is what costs, and makes them late. */
