@@ -10,9 +10,10 @@ import type { Command } from 'commander'
 import { ConfigurationError } from '../base/errors.ts'
 import type { Experiment } from './experiment.ts'
 import { experiments } from './experiments/index.ts'
-import { allHold, showFindings } from './judge.ts'
-import { performOn } from './stage.ts'
-import { heading, table } from './table.ts'
+import { flagOf } from './options.ts'
+import type { Given } from './options.ts'
+import { showVerdict } from './show.ts'
+import { table } from './table.ts'
 
 export function addLab(program: Command): void {
   const lab = program
@@ -48,52 +49,39 @@ function addExperiment(lab: Command, experiment: Experiment): void {
       'after',
       `\nFrom ${experiment.source}.\nExit code 1 if a repaired way fails, or a broken one does not show its problem.`,
     )
-  for (const { flags, description, default: value, hidden } of experiment.options) {
-    const option = new Option(flags, description).hideHelp(hidden === true)
-    command.addOption(value === undefined ? option : option.default(value))
+  for (const [name, { value, help, default: preset, hidden }] of Object.entries(experiment.options)) {
+    const option = new Option(`${flagOf(name)} <${value}>`, help).hideHelp(hidden === true)
+    command.addOption(preset === undefined ? option : option.default(preset))
   }
   command.option('--json', 'figures and verdict as JSON, for programs')
-  command.action(async (given: Readonly<Record<string, unknown>>) => {
+  command.action(async (given: Given) => {
     process.exitCode = await report(experiment, given)
   })
 }
 
-async function report(experiment: Experiment, given: Readonly<Record<string, unknown>>): Promise<number> {
+async function report(experiment: Experiment, given: Given): Promise<number> {
+  const { name, question, source } = experiment
   const json = given['json'] === true
   let begun = false
   const say = (...lines: readonly string[]): void => {
     if (json) return
     // Not before the options are known to be right: a mistake should be answered with one line.
-    if (!begun) print(`${experiment.name}: ${experiment.question}`, `From ${experiment.source}.`)
+    if (!begun) print(`${name}: ${question}`, `From ${source}.`)
     begun = true
     print(...lines)
   }
-  const { outcome, interruptedBy } = await performOn(experiment, given, say)
-  const { findings, figures } = outcome
-  const passed = interruptedBy === null && allHold(findings)
+  const performed = await experiment.perform(given, { say })
+  const { passed, interruptedBy, findings, compared, sabotage, figures } = performed
   if (json) {
-    const { name, question, source } = experiment
-    print(
-      JSON.stringify(
-        { experiment: name, question, source, passed, interrupted: interruptedBy !== null, findings, ...figures },
-        null,
-        2,
-      ),
-    )
-  } else if (interruptedBy === null) {
-    say(
-      ...heading('Verdict'),
-      ...showFindings(findings),
-      '',
-      passed ? 'The experiment showed what it must.' : 'The experiment did NOT show what it must.',
-    )
-  } else {
-    say('', `Ended early by ${interruptedBy}: the figures above are what had been measured, and nothing is judged.`)
-  }
+    const interrupted = interruptedBy !== null
+    const verdict = { experiment: name, question, source, passed, interrupted, compared, sabotage, findings, ...figures }
+    print(JSON.stringify(verdict, null, 2))
+  } else if (interruptedBy === null) say(...showVerdict(performed))
+  else say('', `Ended early by ${interruptedBy}: the figures above are what had been measured, and nothing is judged.`)
   if (interruptedBy !== null) return 128 + constants.signals[interruptedBy]
   return passed ? 0 : 1
 }
 
 function print(...lines: readonly string[]): void {
-  process.stdout.write(`${lines.join('\n')}\n`)
+  if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`)
 }

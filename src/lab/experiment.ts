@@ -1,70 +1,101 @@
 /**
- * What an experiment is. Each is one file in experiments/: a question, the ways to answer it, and a run that sets real
- * processes to work, judges what came out, and says what to learn. The rest of this folder is what they share.
+ * From a declaration to an experiment that can be listed, performed, and opened in a worker process; and the two forms
+ * of what it may claim.
  */
-import type { Fields } from '../base/decode.ts'
-import type { Finding } from './judge.ts'
+import type { Claim, Declaration, Parts, Site } from './declaration.ts'
+import { oneIn, optional, readOptions, some, whole } from './options.ts'
+import type { Given, Options } from './options.ts'
+import { perform } from './perform.ts'
+import type { Performed } from './perform.ts'
+import type { Ground } from './stage.ts'
 import type { Message } from './wire.ts'
-import type { Crew } from './workers.ts'
 
 export interface Experiment {
   readonly name: string
   readonly question: string
-  /** The text that the experiment comes from: title and author. */
   readonly source: string
-  readonly options: readonly OptionSpec[]
+  /** Its own, and those that every experiment has. */
+  readonly options: Options
   /** @throws ConfigurationError  an option is wrong */
-  run(given: Given, stage: Stage): Promise<Outcome>
-  /** What its worker processes do, where it has any. */
-  readonly worker?: WorkerPart
+  perform(given: Given, ground: Ground): Promise<Performed>
+  /** In a worker process: how it plays a part in a way. */
+  open(given: Given, site: Omit<Site<unknown>, 'settings'>): Promise<(name: string, turn: Staging) => Promise<void>>
 }
 
-export interface OptionSpec {
-  /** As commander writes it: `--workers <n>`. */
-  readonly flags: string
-  readonly description: string
-  readonly default?: string
-  /** Not shown in the help: for the tests that prove that the experiment can fail. */
-  readonly hidden?: boolean
+/** What the machinery gives to a part, but for the way. */
+export type Staging = Omit<Parameters<Parts<unknown>[string]>[0], 'way'> & { readonly wayName: string }
+
+export function experiment<
+  const O extends Options,
+  Scene,
+  const Name extends string,
+  Does,
+  Outcome extends Message,
+>(declaration: Declaration<O, Scene, Name, Does, Outcome>): Experiment {
+  const { name, question, source, rounds, worker, ways } = declaration
+  const names = namesOf(ways)
+  const common = {
+    ways: some(names, 'which of the ways'),
+    sabotage: oneIn(names, 'take the repair of one way out, to see that the experiment notices'),
+    ...(worker === undefined
+      ? {}
+      : { journal: optional('folder', 'write a journal of each worker there, for holdfast timeline') }),
+    ...(typeof rounds === 'number'
+      ? { rounds: whole({ min: 1, max: 1_000, default: String(rounds), help: 'rounds for each way' }) }
+      : {}),
+  }
+  return {
+    name,
+    question,
+    source,
+    options: { ...declaration.options, ...common },
+    perform(given, ground) {
+      const shared = readOptions(common, given)
+      return perform(declaration, {
+        ...ground,
+        settings: readOptions(declaration.options, given),
+        ways: shared.ways,
+        sabotage: shared.sabotage,
+        journal: shared.journal ?? null,
+        given,
+        roundsOf: way => (typeof rounds === 'function' ? rounds(way) : (shared.rounds ?? rounds)),
+      })
+    },
+    async open(given, site) {
+      if (worker === undefined) throw new Error(`${name} has no part for a worker.`)
+      const { sabotage } = readOptions(common, given)
+      const parts = await worker({ ...site, settings: readOptions(declaration.options, given) })
+      return async (part, { wayName, ...turn }) => {
+        const play = parts[part]
+        const way = names.find(candidate => candidate === wayName)
+        if (play === undefined || way === undefined) throw new Error(`${name} has no part "${part}" in "${wayName}".`)
+        await play({ ...turn, way: sabotage === way ? ways[way].sabotage : ways[way].does })
+      }
+    },
+  }
 }
 
-/** The options as typed, by their camelCase names; the experiment checks them itself. */
-export type Given = Readonly<Record<string, unknown>>
-
-/** What a run may use; all of it is taken down afterwards, also after Ctrl-C. */
-export interface Stage {
-  /** A fresh directory, removed with everything in it. */
-  readonly directory: string
-  /** Aborts at Ctrl-C or SIGTERM: end the round, print what there is. */
-  readonly interrupted: AbortSignal
-  /** A line for the reader. Nothing is printed under --json. */
-  say(...lines: readonly string[]): void
-  /** Starts so many worker processes of this experiment, each with `config`. All are ready when it resolves. */
-  workers(amount: number, config: Message): Promise<Crew>
+function namesOf<Name extends string>(ways: Readonly<Record<Name, unknown>>): readonly Name[] {
+  const isName = (name: string): name is Name => name in ways
+  return Object.keys(ways).filter(isName)
 }
 
-export interface Outcome {
-  readonly findings: readonly Finding[]
-  /** What --json prints under the experiment's name, beside the findings. */
-  readonly figures: Message
+type Found<Outcome> = (outcomes: readonly Outcome[]) => string
+
+/** A way that goes wrong must show it, in every round. */
+export function shows<Outcome>(
+  text: string,
+  holds: (outcome: Outcome) => boolean,
+  found?: Found<Outcome>,
+): Claim<Outcome> {
+  return { text: `shows the problem, ${text}`, shows: true, holds, ...(found === undefined ? {} : { found }) }
 }
 
-/** The half of an experiment that runs in the worker processes. */
-export interface WorkerPart {
-  open(config: Fields, index: number): Promise<Performer>
-}
-
-export interface Performer {
-  /** One order of the parent's. Settles when it is done, or soon after `turn.signal` aborts. */
-  perform(order: Fields, turn: Turn): Promise<void>
-  close(): Promise<void>
-}
-
-export interface Turn {
-  /** When all begin, on the host's clock. */
-  readonly startAt: number
-  /** Aborts when the parent wants the turn to end early. */
-  readonly signal: AbortSignal
-  /** Sends a measurement to the parent at once, so that Ctrl-C loses none. */
-  report(body: Message): void
+/** What must be so in every round of a way, whether it goes wrong elsewhere or not. */
+export function holds<Outcome>(
+  text: string,
+  isSo: (outcome: Outcome) => boolean,
+  found?: Found<Outcome>,
+): Claim<Outcome> {
+  return { text, shows: false, holds: isSo, ...(found === undefined ? {} : { found }) }
 }

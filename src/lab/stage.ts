@@ -1,31 +1,33 @@
 /**
- * The surroundings of one run: a fresh directory, worker processes, Ctrl-C. Whatever happens, the workers have left and
- * the directory is gone before the run is over; should this process be killed by a signal that nobody can catch, the
- * workers notice that the channel is closed and leave by themselves.
+ * The surroundings of one run: a fresh directory, what must be closed, Ctrl-C. Whatever happens, all of it is gone
+ * before the run is over; should this process be killed by a signal that nobody can catch, the workers notice that the
+ * channel is closed and leave by themselves.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Experiment, Given, Outcome, Stage } from './experiment.ts'
+import { systemClock } from '../base/clock.ts'
+import type { Act } from './acts.ts'
+import type { Closable, Stage } from './declaration.ts'
 import { atExit } from '../servers/cleanup.ts'
-import { startCrew } from './workers.ts'
-import type { Crew } from './workers.ts'
+import { hostNow } from './host-time.ts'
+import type { Given } from './options.ts'
+import type { Message } from './wire.ts'
+import { startWorker } from './workers.ts'
+import type { Member } from './workers.ts'
 
-export interface Performed {
-  readonly outcome: Outcome
-  /** The signal that ended the run early. */
-  readonly interruptedBy: NodeJS.Signals | null
+export interface Surroundings {
+  readonly directory: string
+  readonly interrupted: AbortSignal
+  /** The signal that interrupted; null: none. */
+  interruptedBy(): NodeJS.Signals | null
+  use<Thing extends Closable>(thing: Thing): Thing
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** Runs an experiment. `say` gets what is meant for the reader, line by line, while it goes on. */
-export async function performOn(
-  experiment: Experiment,
-  given: Given,
-  say: (...lines: readonly string[]) => void,
-): Promise<Performed> {
-  const directory = mkdtempSync(join(tmpdir(), `holdfast-lab-${experiment.name}-`))
+export async function surrounded<Answer>(name: string, run: (at: Surroundings) => Promise<Answer>): Promise<Answer> {
+  const directory = mkdtempSync(join(tmpdir(), `holdfast-lab-${name}-`))
   const remove = (): void => rmSync(directory, { recursive: true, force: true })
   const forget = atExit(remove)
   const interrupt = new AbortController()
@@ -40,25 +42,104 @@ export async function performOn(
     },
   }))
   for (const { signal, handle } of handlers) process.on(signal, handle)
-
-  const crews: Crew[] = []
-  const stage: Stage = {
-    directory,
-    interrupted: interrupt.signal,
-    say,
-    async workers(amount, config) {
-      const crew = await startCrew(experiment.name, amount, config)
-      crews.push(crew)
-      return crew
-    },
-  }
+  const closables: Closable[] = []
   try {
-    const outcome = await experiment.run(given, stage)
-    return { outcome, interruptedBy }
+    return await run({
+      directory,
+      interrupted: interrupt.signal,
+      interruptedBy: () => interruptedBy,
+      use(thing) {
+        closables.push(thing)
+        return thing
+      },
+    })
   } finally {
-    await Promise.all(crews.map(crew => crew.end()))
+    for (const closable of closables.toReversed()) await closable.close()
     for (const { signal, handle } of handlers) process.off(signal, handle)
     forget()
     remove()
   }
+}
+
+/** Where someone may tell something, while it goes on. */
+export interface Ground {
+  say(...lines: readonly string[]): void
+}
+
+export interface Asked<Settings> extends Ground {
+  readonly settings: Settings
+  readonly given: Given
+  readonly sabotage: string | null
+  /** A folder. */
+  readonly journal: string | null
+}
+
+interface Theatre<Settings> {
+  readonly stage: Stage<Settings>
+  /** A round of this way begins: nothing has happened yet. */
+  begin(way: string): void
+  conditions(): Readonly<Record<string, string>>
+}
+
+/** The stage of a run, and what only the machinery does with it. */
+export function createStage<Settings>(name: string, asked: Asked<Settings>, at: Surroundings): Theatre<Settings> {
+  let way = ''
+  let acts: Act[] = []
+  let told: Readonly<Record<string, string>> = {}
+  const members: Member[] = []
+  const key = `holdfast-lab:${name}:${systemClock.id()}`
+  at.interrupted.addEventListener('abort', () => {
+    for (const member of members) member.stop()
+  })
+  const record = (act: Act): void => void acts.push(act)
+  const workers = async (names: readonly string[], place: Message = {}): Promise<readonly Member[]> => {
+    const crew = names.map(worker => startWorker(worker, { way: () => way, record }))
+    members.push(...crew)
+    at.use({ close: async () => void (await Promise.all(crew.map(member => member.end()))) })
+    const { journal } = asked
+    const given = Object.fromEntries(Object.entries(asked.given).filter(isText))
+    await Promise.all(crew.map(member => member.open({ experiment: name, given, key, journal, place })))
+    return crew
+  }
+  return {
+    begin(next) {
+      way = next
+      acts = []
+    },
+    conditions: () => told,
+    stage: {
+      settings: asked.settings,
+      directory: at.directory,
+      interrupted: at.interrupted,
+      key,
+      use: at.use,
+      workers: asTuple(workers),
+      act: (who, type, fields = {}) => record({ who, type, at: hostNow(), fields }),
+      acts: () => acts.toSorted((a, b) => a.at - b.at),
+      conditions(conditions) {
+        told = conditions
+        const width = Math.max(...Object.keys(conditions).map(title => title.length))
+        asked.say('', ...Object.entries(conditions).map(([title, text]) => `  ${title.padEnd(width)}  ${text}`))
+        if (asked.sabotage !== null)
+          asked.say('', `  SABOTAGED: "${asked.sabotage}" runs without its repair (a broken way: with one), as asked.`)
+      },
+    },
+  }
+}
+
+/** As many workers come back as there are names. */
+function asTuple(start: (names: readonly string[], place?: Message) => Promise<readonly Member[]>): Stage<never>['workers'] {
+  const isFor = <const Names extends readonly string[]>(
+    names: Names,
+    members: readonly Member[],
+  ): members is { readonly [Index in keyof Names]: Member } => members.length === names.length
+  return async (names, place) => {
+    const members = await start(names, place)
+    if (!isFor(names, members)) throw new Error('A worker is missing.')
+    return members
+  }
+}
+
+function isText(entry: readonly [string, unknown]): entry is [string, string] {
+  return typeof entry[1] === 'string'
 }

@@ -1,12 +1,28 @@
-/** A worker process: opens its half of an experiment, does as it is told, and leaves when the parent does. */
-import { HoldfastError } from '../base/errors.ts'
+/** A worker process: opens its half of an experiment, plays its parts, and leaves when the parent does. */
+import { join } from 'node:path'
 import { number, oneOf, record, text } from '../base/decode.ts'
-import type { Performer } from './experiment.ts'
+import type { Fields } from '../base/decode.ts'
+import { HoldfastError } from '../base/errors.ts'
+import { openJournal } from '../journal/write.ts'
+import type { Journal } from '../journal/write.ts'
+import { open } from '../open.ts'
+import { STATES } from './acts.ts'
+import type { Closable } from './declaration.ts'
+import type { Staging } from './experiment.ts'
 import { experimentNamed } from './experiments/index.ts'
+import { hostNow } from './host-time.ts'
 import type { Message } from './wire.ts'
 
-let performer: Performer | null = null
+/** How this worker plays its parts; null: it is not open yet. */
+let play: ((name: string, turn: Staging) => Promise<void>) | null = null
+let journal: Journal | null = null
+let key = ''
 let stop = new AbortController()
+const closables: Closable[] = []
+
+/** Gates that it may pass though it has not reached them. */
+let passes = 0
+let letOn: (() => void) | null = null
 
 // Ctrl-C reaches the whole terminal group. The parent decides what it means, so that no round ends half reported.
 process.on('SIGINT', () => {})
@@ -18,34 +34,83 @@ process.on('message', message => {
   })
 })
 
-function send(message: Message): void {
-  if (process.connected) process.send?.(message)
-}
-
 async function obey(message: unknown): Promise<void> {
   const request = record(message, "The parent's message")
-  switch (oneOf(request, 'kind', ['open', 'perform', 'stop', 'close'])) {
-    case 'open': {
-      const part = experimentNamed(text(request, 'experiment'))?.worker
-      if (part === undefined) throw new Error('This experiment has no part for a worker.')
-      performer = await part.open(record(request['config'], 'config'), number(request, 'index'))
+  switch (oneOf(request, 'kind', ['open', 'play', 'pass', 'stop', 'close'])) {
+    case 'open':
+      await begin(request)
       return send({ kind: 'done' })
-    }
-    case 'perform': {
-      stop = new AbortController()
-      const turn = {
-        startAt: number(request, 'startAt'),
-        signal: stop.signal,
-        report: (body: Message) => send({ kind: 'report', body }),
-      }
-      await performer?.perform(record(request['order'], 'order'), turn)
-      return send({ kind: 'done' })
-    }
+    case 'play':
+      return perform(request)
+    case 'pass':
+      passes += 1
+      return letOn?.()
     case 'stop':
-      return stop.abort()
+      stop.abort()
+      return letOn?.()
     case 'close':
       stop.abort()
-      await performer?.close()
+      for (const closable of closables.toReversed()) await closable.close()
       process.exit()
   }
+}
+
+async function begin(request: Fields): Promise<void> {
+  const experiment = experimentNamed(text(request, 'experiment'))
+  const name = text(request, 'name')
+  key = text(request, 'key')
+  const folder = request['journal']
+  const path = typeof folder === 'string' ? join(folder, `${name.replaceAll(' ', '-')}.journal`) : null
+  if (path !== null) closables.push((journal = openJournal(path, name)))
+  const use = <Thing extends Closable>(thing: Thing): Thing => {
+    closables.push(thing)
+    return thing
+  }
+  const locks = async (store: string): ReturnType<typeof open> => {
+    const opened = await open(store, path === null ? { holder: name } : { holder: name, journal: path })
+    use({ close: () => opened.close({ drain: 0 }) })
+    return opened
+  }
+  const site = { name, key, place: record(request['place'], 'place'), locks, use }
+  play = (await experiment?.open(record(request['given'], 'given'), site)) ?? null
+}
+
+async function perform(request: Fields): Promise<void> {
+  stop = new AbortController()
+  passes = 0
+  const { signal } = stop
+  try {
+    await play?.(text(request, 'part'), {
+      wayName: text(request, 'way'),
+      order: record(request['order'], 'order'),
+      startAt: number(request, 'startAt'),
+      signal,
+      act,
+      gate: (type, fields) => gate(signal, type, fields),
+    })
+  } catch (error) {
+    // Told to end early: whatever gave up for it is no failure.
+    if (!signal.aborted) throw error
+  }
+  act('ends')
+  send({ kind: 'done' })
+}
+
+function act(type: string, fields: Message = {}): void {
+  send({ kind: 'act', body: { ...fields, type, at: hostNow() } })
+  // The locks write of themselves when one waits and holds.
+  if (!Object.hasOwn(STATES, type) || type === 'refused') journal?.write({ ...fields, type, key })
+}
+
+/** @throws Error  the part is to end early */
+async function gate(signal: AbortSignal, type: string, fields: Message = {}): Promise<void> {
+  act(type, fields)
+  while (passes === 0 && !signal.aborted) await new Promise<void>(resolve => (letOn = resolve))
+  letOn = null
+  signal.throwIfAborted()
+  passes -= 1
+}
+
+function send(message: Message): void {
+  if (process.connected) process.send?.(message)
 }

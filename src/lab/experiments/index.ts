@@ -1,11 +1,8 @@
 /** The experiments, in the order in which the list shows them. */
 import type { Experiment } from '../experiment.ts'
-import { employee } from './employee.ts'
-import { failover } from './failover.ts'
-import { redisAcl } from './redis-acl.ts'
-import { unlock } from './unlock.ts'
+import { employee } from './employee/employee.ts'
 
-export const experiments: readonly Experiment[] = [employee, unlock, redisAcl, failover]
+export const experiments: readonly Experiment[] = [employee]
 
 export function experimentNamed(name: string): Experiment | undefined {
   return experiments.find(experiment => experiment.name === name)

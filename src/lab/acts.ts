@@ -1,0 +1,75 @@
+/**
+ * Acts: who did what when. The one thing that goes from a worker to its experiment, and what everything told of a round
+ * is made of: its lanes, its table, its verdict.
+ *
+ * Some acts change what somebody is doing, and so draw a line: the words of STATES. All others are moments.
+ */
+import { number, text } from '../base/decode.ts'
+import type { Fields } from '../base/decode.ts'
+import type { Lane, SpanKind } from '../journal/draw.ts'
+
+export interface Act {
+  /** A worker, or what the experiment calls something else that acts: "store". */
+  readonly who: string
+  readonly type: string
+  /** Milliseconds on the host's clock, the same for all. */
+  readonly at: number
+  readonly fields: Fields
+}
+
+/** What one does from this act on. null: nothing any more. */
+export const STATES: Readonly<Record<string, SpanKind | null>> = {
+  /** Is at it, without asking anybody. */
+  works: 'working',
+  /** Wants the lock. */
+  asks: 'waiting',
+  holds: 'held',
+  /** Goes on, though its time is up. */
+  'is over': 'stale',
+  refused: null,
+  leaves: null,
+  /** Of the machinery: the worker has come to the end of its part. */
+  ends: null,
+}
+
+export function decodeAct(who: string, body: Fields): Act {
+  const { type: _type, at: _at, ...fields } = body
+  return { who, type: text(body, 'type'), at: number(body, 'at'), fields }
+}
+
+/** All acts of a type, in order; of one who acts, or of all. */
+export function actsOf(acts: readonly Act[], type: string, who?: string): readonly Act[] {
+  return acts.filter(act => act.type === type && (who === undefined || act.who === who))
+}
+
+export function has(acts: readonly Act[], type: string, who?: string): boolean {
+  return actsOf(acts, type, who).length > 0
+}
+
+/** When somebody first did it. Not a number if never, which every comparison refuses. */
+export function instant(acts: readonly Act[], type: string, who: string): number {
+  return actsOf(acts, type, who)[0]?.at ?? Number.NaN
+}
+
+/** What to say of an act, by its type. Types that are not named here are drawn as lines, or not at all. */
+export type Telling = Readonly<Record<string, string | ((act: Act, acts: readonly Act[]) => string)>>
+
+/** One lane for each who acts, in order of first appearance. */
+export function lanesOf(acts: readonly Act[], telling: Telling): readonly Lane[] {
+  const end = Math.max(...acts.map(act => act.at))
+  return [...new Set(acts.map(act => act.who))].map(who => {
+    const own = acts.filter(act => act.who === who)
+    const states = own.filter(act => Object.hasOwn(STATES, act.type)).toSorted((a, b) => a.at - b.at)
+    return {
+      name: who,
+      spans: states.flatMap(({ type, at }, index) => {
+        const kind = STATES[type] ?? null
+        return kind === null ? [] : [{ kind, from: at, to: states[index + 1]?.at ?? end }]
+      }),
+      marks: own.flatMap(act => {
+        const told = telling[act.type]
+        return told === undefined ? [] : [{ at: act.at, text: typeof told === 'string' ? told : told(act, acts) }]
+      }),
+    }
+  })
+}

@@ -1,0 +1,121 @@
+/**
+ * Performs an experiment: starts what it needs, plays the rounds of each way, judges, and tells, for people as it goes
+ * on, for programs at the end. Ctrl-C ends the round; what was measured is told and nothing is judged.
+ */
+import { mkdirSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { withoutPassword } from '../base/address.ts'
+import { ConfigurationError } from '../base/errors.ts'
+import type { Declaration, Round } from './declaration.ts'
+import { exposureOf } from './exposure.ts'
+import { isBroken, judgeWay } from './judge.ts'
+import type { Finding } from './judge.ts'
+import type { Options, SettingsOf } from './options.ts'
+import { showComparison, showRound } from './show.ts'
+import { createStage, surrounded } from './stage.ts'
+import type { Asked } from './stage.ts'
+import { paragraphs } from './table.ts'
+import type { Message } from './wire.ts'
+import { NotShown } from './workers.ts'
+
+export interface Performed {
+  /** It went to its end, and showed what it must. */
+  readonly passed: boolean
+  readonly findings: readonly Finding[]
+  /** Something that goes wrong was seen beside something that holds. */
+  readonly compared: boolean
+  readonly sabotage: string | null
+  /** What --json prints beside these. */
+  readonly figures: Message
+  /** The signal that ended the run early. */
+  readonly interruptedBy: NodeJS.Signals | null
+}
+
+interface Plan<Settings, Name extends string> extends Asked<Settings> {
+  readonly ways: readonly Name[]
+  readonly sabotage: Name | null
+  roundsOf(way: Name): number
+}
+
+export function perform<O extends Options, Scene, Name extends string, Does, Outcome extends Message>(
+  declaration: Declaration<O, Scene, Name, Does, Outcome>,
+  asked: Plan<SettingsOf<O>, Name>,
+): Promise<Performed> {
+  const { say } = asked
+  const journal = asked.journal === null ? null : folderOf(asked.journal)
+  return surrounded(declaration.name, async at => {
+    const play = createStage(declaration.name, { ...asked, journal }, at)
+    const scene = await declaration.setup(play.stage)
+    const rounds: Round<Outcome>[] = []
+    let missed: Finding | null = null
+    const cut = (): boolean => at.interrupted.aborted || missed !== null
+
+    for (const way of asked.ways) {
+      for (let round = 0; round < asked.roundsOf(way) && !cut(); round += 1) {
+        play.begin(way)
+        const { does, sabotage } = declaration.ways[way]
+        const chosen = { name: way, does: asked.sabotage === way ? sabotage : does, round }
+        try {
+          const outcome = await declaration.round(chosen, scene, play.stage)
+          const acts = play.stage.acts()
+          const played = { way, outcome, acts, exposed: exposureOf(acts, declaration.danger).exposed }
+          rounds.push(played)
+          say(...showRound(declaration, played, round === 0))
+        } catch (error) {
+          // Ctrl-C ends the parts, so that what the round waits for does not come.
+          if (!at.interrupted.aborted && !(error instanceof NotShown)) throw error
+          if (error instanceof NotShown) missed = notShown(way, error)
+        }
+      }
+    }
+
+    const of = (way: string): readonly Round<Outcome>[] => rounds.filter(round => round.way === way)
+    const outcomes = (way: Name): readonly Outcome[] => of(way).map(({ outcome }) => outcome)
+    if (rounds.length > 0) say(...showComparison(declaration, asked.ways, of))
+    const texts = cut() ? [] : declaration.lessons(outcomes)
+    if (texts.length > 0) say(...paragraphs('What to learn', texts))
+    const judged = asked.ways.flatMap(way => judgeWay(way, declaration.claims[way], of(way)))
+    const findings = missed === null ? judged : [missed]
+    const interrupted = at.interrupted.aborted
+    const kinds = new Set(asked.ways.map(way => isBroken(declaration.claims[way])))
+    return {
+      passed: !interrupted && findings.length > 0 && findings.every(({ holds }) => holds),
+      findings: interrupted ? [] : findings,
+      compared: kinds.size > 1,
+      sabotage: asked.sabotage,
+      interruptedBy: at.interruptedBy(),
+      figures: {
+        settings: publicly(asked.settings),
+        conditions: play.conditions(),
+        rounds: rounds.map(({ way, outcome, exposed }) => ({ way, ...outcome, exposed })),
+        lessons: texts,
+      },
+    }
+  })
+}
+
+/** @throws ConfigurationError  it cannot be made */
+function folderOf(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true })
+    return resolve(path)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new ConfigurationError(`--journal: "${path}" cannot be used: ${why}`, { cause })
+  }
+}
+
+function notShown(way: string, error: NotShown): Finding {
+  return { claim: `${way}: what had to be seen was seen`, holds: false, found: `not shown: ${error.message}` }
+}
+
+/** Settings hold texts, numbers, lists of texts and null. */
+function publicly(settings: object): Message {
+  const hidden = (_name: string, value: unknown): unknown => (typeof value === 'string' ? withoutPassword(value) : value)
+  const shown: unknown = JSON.parse(JSON.stringify(settings, hidden))
+  return isMessage(shown) ? shown : {}
+}
+
+function isMessage(value: unknown): value is Message {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

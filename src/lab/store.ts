@@ -1,0 +1,24 @@
+/** The store of an experiment's locks: the embedded one, or the user's (--store). */
+import { join } from 'node:path'
+import { withoutPassword } from '../base/address.ts'
+import { ConfigurationError } from '../base/errors.ts'
+import { open } from '../open.ts'
+
+export interface LabStore {
+  readonly address: string
+  /** Without its password, and with what it promises. */
+  readonly told: string
+}
+
+/**
+ * null: a file of the run's own. Reached before any worker is started.
+ * @throws ConfigurationError | StoreUnavailableError
+ */
+export async function storeAt(address: string | null, directory: string): Promise<LabStore> {
+  const store = address ?? `sqlite:${join(directory, 'locks.db')}`
+  const locks = await open(store)
+  const { reach, guarantee } = locks.traits
+  await locks.close({ drain: 0 })
+  if (reach === 'process') throw new ConfigurationError('--store must be one that several processes share.')
+  return { address: store, told: `${withoutPassword(store)} (guarantee: ${guarantee})` }
+}
