@@ -6,7 +6,7 @@
  */
 import { number, text } from '../base/decode.ts'
 import type { Fields } from '../base/decode.ts'
-import type { Lane, SpanKind } from '../journal/draw.ts'
+import type { Lane, Span, SpanKind } from '../journal/draw.ts'
 
 export interface Act {
   /** A worker, or what the experiment calls something else that acts: "store". */
@@ -24,7 +24,7 @@ export const STATES: Readonly<Record<string, SpanKind | null>> = {
   /** Wants the lock. */
   asks: 'waiting',
   holds: 'held',
-  /** Goes on, though its time is up. */
+  /** Goes on, though its time is up. Drawn by itself after "holds" with `forMs`, for a lock that nobody renews. */
   'is over': 'stale',
   refused: null,
   leaves: null,
@@ -62,14 +62,23 @@ export function lanesOf(acts: readonly Act[], telling: Telling): readonly Lane[]
     const states = own.filter(act => Object.hasOwn(STATES, act.type)).toSorted((a, b) => a.at - b.at)
     return {
       name: who,
-      spans: states.flatMap(({ type, at }, index) => {
-        const kind = STATES[type] ?? null
-        return kind === null ? [] : [{ kind, from: at, to: states[index + 1]?.at ?? end }]
-      }),
+      spans: states.flatMap((act, index) => spansOf(act, states[index + 1]?.at ?? end)),
       marks: own.flatMap(act => {
         const told = telling[act.type]
         return told === undefined ? [] : [{ at: act.at, text: typeof told === 'string' ? told : told(act, acts) }]
       }),
     }
   })
+}
+
+function spansOf({ type, at, fields }: Act, to: number): readonly Span[] {
+  const kind = STATES[type] ?? null
+  if (kind === null) return []
+  const over = at + (typeof fields['forMs'] === 'number' ? fields['forMs'] : Infinity)
+  return over < to
+    ? [
+        { kind, from: at, to: over },
+        { kind: 'stale', from: over, to },
+      ]
+    : [{ kind, from: at, to }]
 }

@@ -40,7 +40,7 @@ export interface Declaration<O extends Options, Scene, Name extends string, Does
   /** More lines about a round, such as a table of its own. */
   show?(outcome: NoInfer<Outcome>): readonly string[]
   /** The table of the ways side by side: each figure from the rounds of a way. */
-  readonly columns: Readonly<Record<string, (outcomes: readonly NoInfer<Outcome>[]) => number | string>>
+  readonly columns: Readonly<Record<string, (outcomes: readonly Outcome[]) => number | string>>
   readonly claims: Readonly<Record<Name, Claims<NoInfer<Outcome>>>>
   /** What to learn, a paragraph each; computed from the figures, so that nothing is said which was not measured. */
   lessons(of: (way: Name) => readonly NoInfer<Outcome>[]): readonly string[]

@@ -1,32 +1,37 @@
-/** A Redis for an experiment: one of its own, or the user's. */
-import { ConfigurationError, StoreUnavailableError } from '../../base/errors.ts'
-import type { Given } from '../experiment.ts'
-import { obstacleOf } from '../../servers/find.ts'
-import type { ServerKind } from '../../servers/kind.ts'
-import { REDIS } from '../../servers/redis.ts'
-import { startServer } from '../../servers/start.ts'
-import type { FaultServer } from '../../servers/start.ts'
-import { optionalText } from '../given.ts'
+/**
+ * Redis for experiments: a server of one's own, and commands as a program without a lock library sends them, through
+ * whichever client package is installed.
+ */
+import { ConfigurationError, StoreUnavailableError } from '../base/errors.ts'
+import { connect, script } from '../drivers/redis/clients.ts'
+import { obstacleOf } from '../servers/find.ts'
+import type { ServerKind } from '../servers/kind.ts'
+import { REDIS } from '../servers/redis.ts'
+import { startServer } from '../servers/start.ts'
+import type { FaultServer } from '../servers/start.ts'
+
+/** An option --store of an experiment that is about the commands of Redis. */
+export const REDIS_ONLY = {
+  scheme: /^(redis|valkey)s?:\/\//i,
+  why: 'must be a Redis or a Valkey, such as redis://localhost:6379: this experiment is about its commands.',
+}
 
 export interface OwnOptions {
   /** Default: REDIS. */
   readonly kind?: ServerKind
   /** More arguments for the program. */
   readonly args?: readonly string[]
-  /** What else the user may do where redis-server is not installed: ends the message. */
-  readonly otherwise?: string
 }
 
-/**
- * A server on a free port, in a directory of its own, gone with this process.
- * @throws StoreUnavailableError  redis-server is not installed
- */
-export async function ownRedis({ kind = REDIS, args = [], otherwise = '' }: OwnOptions = {}): Promise<FaultServer> {
-  refuseWithoutRedis(otherwise)
+/** A server on a free port, in a directory of its own, gone with this process. */
+export function ownRedis({ kind = REDIS, args = [] }: OwnOptions = {}): Promise<FaultServer> {
   return startServer(kind, { args })
 }
 
-/** Before anything is begun or said. @throws StoreUnavailableError  redis-server is not installed */
+/**
+ * Before anything is begun or said. `otherwise`: what else one may do, to end the message.
+ * @throws StoreUnavailableError  redis-server is not installed
+ */
 export function refuseWithoutRedis(otherwise = ''): void {
   const obstacle = obstacleOf(REDIS)
   if (obstacle === null) return
@@ -40,13 +45,43 @@ export function addressOf({ host, port }: FaultServer, login = ''): string {
   return `redis://${login === '' ? '' : `${login}@`}${host}:${port}`
 }
 
-/** The --store option: null, or the address of one Redis or Valkey. @throws ConfigurationError */
-export function storeOf(given: Given): string | null {
-  const store = optionalText(given, 'store')
-  if (store !== null && !/^(redis|valkey)s?:\/\//i.test(store)) {
-    throw new ConfigurationError(
-      '--store must be a Redis or a Valkey, such as redis://localhost:6379: this experiment is about its commands.',
-    )
+export interface Raw {
+  /** One command. Rejects as the server does. @throws StoreUnavailableError | ConfigurationError */
+  ask(command: string, ...args: readonly string[]): Promise<unknown>
+  /** A Lua script on one key. Its answer must be text. */
+  eval(source: string, key: string, ...args: readonly string[]): Promise<string>
+  close(): Promise<void>
+}
+
+const CALL = { timeoutMs: 5_000 }
+
+/** Connects at the first command. */
+export function openRaw(address: string): Raw {
+  const connection = connect(address)
+  return {
+    ask: (command, ...args) => connection.command(command, args, CALL),
+    eval: (source, key, ...args) => connection.run(script(source), [key], args, CALL),
+    close: () => connection.close(),
   }
-  return store
+}
+
+/**
+ * Is there a client package, and a server that answers?
+ * @throws StoreUnavailableError  saying what to install
+ */
+export async function refuseWithoutAnswer(address: string): Promise<void> {
+  const raw = openRaw(address)
+  try {
+    await raw.ask('PING')
+  } catch (cause) {
+    if (!(cause instanceof ConfigurationError)) throw cause
+    throw new StoreUnavailableError(cause.message, { cause, ambiguous: false })
+  } finally {
+    await raw.close()
+  }
+}
+
+/** The name under which the driver keeps a lock of no namespace. */
+export function recordOf(key: string): string {
+  return `holdfast::${key}`
 }

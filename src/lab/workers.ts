@@ -91,9 +91,9 @@ export function startWorker(name: string, options: MemberOptions): Member {
     play(part, order = {}, { startAt = hostNow(), withinMs = PATIENCE_MS } = {}) {
       const heard = hearing(name)
       const request = { kind: 'play', part, order, startAt, way: options.way() }
-      const done = ask(request, withinMs, heard.hear).finally(heard.end)
+      const done = ask(request, withinMs, heard.hear)
       // Whoever waits for it is told; but the round may fail before it comes to that.
-      done.catch(() => {})
+      done.then(() => heard.end(null), heard.end)
       return { until: heard.until, pass: () => send({ kind: 'pass' }), done }
     },
     stop: () => send({ kind: 'stop' }),
@@ -116,11 +116,12 @@ interface Asked {
 /** The acts of one part, and who waits for which. */
 function hearing(name: string): {
   readonly hear: (act: Act) => void
-  readonly end: () => void
+  /** `failure`: why it did not come to its end. */
+  readonly end: (failure: unknown) => void
   readonly until: Played['until']
 } {
   const acts: Act[] = []
-  let ended = false
+  let ended: { readonly failure: unknown } | null = null
   const waiting = new Set<() => void>()
   const wake = (): void => {
     for (const look of waiting) look()
@@ -130,23 +131,24 @@ function hearing(name: string): {
       acts.push(act)
       wake()
     },
-    end() {
-      ended = true
+    end(failure) {
+      ended = { failure }
       wake()
     },
     until(...types) {
+      const those = types.map(type => `"${type}"`).join(' or ')
       const seen = new Promise<Act>((resolve, reject) => {
         const look = (): void => {
           const act = acts.find(({ type }) => types.includes(type))
           if (act !== undefined) resolve(act)
-          else if (ended) reject(new NotShown(`"${name}" ended its part without "${types.join('" or "')}".`))
+          else if (ended !== null) reject(ended.failure ?? new NotShown(`"${name}" ended its part without ${those}.`))
           else return
           waiting.delete(look)
         }
         waiting.add(look)
         look()
       })
-      return limited(seen, PATIENCE_MS, `"${name}" did not come to "${types.join('" or "')}" in ${PATIENCE_MS} ms.`)
+      return limited(seen, PATIENCE_MS, `"${name}" did not come to ${those} in ${PATIENCE_MS} ms.`)
     },
   }
 }

@@ -44,11 +44,13 @@ export async function sqliteDatabase(address: string): Promise<Database> {
 }
 
 function connection(database: DatabaseLike): Connection {
+  let inside = false
   async function transaction<Answer>(
     task: (tx: ReturnType<typeof fromNodeSqlite>) => Promise<Answer>,
     options: TransactionOptions = {},
   ): Promise<Answer> {
     await patiently(() => database.exec('BEGIN IMMEDIATE'), options)
+    inside = true
     try {
       const answer = await task(fromNodeSqlite(transacting))
       await patiently(() => database.exec('COMMIT'))
@@ -56,10 +58,15 @@ function connection(database: DatabaseLike): Connection {
     } catch (error) {
       database.exec('ROLLBACK')
       throw error
+    } finally {
+      inside = false
     }
   }
 
   const transacting = {
+    get isTransaction() {
+      return inside
+    },
     exec: (text: string) => database.exec(text),
     prepare(text: string) {
       const statement = database.prepare(text)

@@ -1,8 +1,11 @@
 /** The experiments, in the order in which the list shows them. */
 import type { Experiment } from '../experiment.ts'
 import { employee } from './employee/employee.ts'
+import { failover } from './failover/failover.ts'
+import { redisAcl } from './redis-acl/redis-acl.ts'
+import { unlock } from './unlock/unlock.ts'
 
-export const experiments: readonly Experiment[] = [employee]
+export const experiments: readonly Experiment[] = [employee, unlock, redisAcl, failover]
 
 export function experimentNamed(name: string): Experiment | undefined {
   return experiments.find(experiment => experiment.name === name)

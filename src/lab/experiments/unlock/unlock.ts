@@ -1,0 +1,168 @@
+/**
+ * Why does one need a script to unlock Redis?
+ *
+ * Three processes and one lock. The late one locks for a short ttl, does its work, and stops itself (SIGSTOP) at the
+ * latest moment before its release takes effect, so that it is stopped at that line and not near it. When its time is
+ * over its successor has the lock. Then it goes on and releases. Whether a third one comes in while the successor is
+ * still inside is the question, and the way of releasing is the answer.
+ */
+import { withoutPassword } from '../../../base/address.ts'
+import { sleep, systemClock } from '../../../base/clock.ts'
+import { text } from '../../../base/decode.ts'
+import { humanMs } from '../../../base/duration.ts'
+import { actsOf, instant } from '../../acts.ts'
+import { experiment, holds, shows } from '../../experiment.ts'
+import { count, showMs } from '../../figures.ts'
+import { span, storeOption } from '../../options.ts'
+import { addressOf, openRaw, ownRedis, recordOf, REDIS_ONLY, refuseWithoutAnswer, refuseWithoutRedis } from '../../redis.ts'
+import { ways } from './ways.ts'
+
+/** What each does while it holds. */
+const WORK_MS = 40
+/** What the third one may do in vain while the successor is inside. */
+const PATIENCE_MS = 120
+/** Nobody but the late one should lose a lock by time. */
+const LONG_TTL_MS = 20_000
+
+type Outcome = { readonly removedOther: boolean; readonly overlapMs: number }
+const overlaps = (rounds: readonly Outcome[]): number => rounds.filter(({ overlapMs }) => overlapMs > 0).length
+const removals = (rounds: readonly Outcome[]): number => rounds.filter(({ removedOther }) => removedOther).length
+const found = (rounds: readonly Outcome[]): string =>
+  `lock removed in ${removals(rounds)}, two inside in ${overlaps(rounds)} of ${count(rounds.length, 'round')}`
+
+const broken = shows<Outcome>(
+  'a late release lets a third one in',
+  ({ removedOther, overlapMs }) => removedOther && overlapMs > 0,
+  found,
+)
+const repaired = holds<Outcome>(
+  "a late release removes nobody's lock, no two inside",
+  ({ removedOther, overlapMs }) => !removedOther && overlapMs === 0,
+  found,
+)
+
+export const unlock = experiment({
+  name: 'unlock',
+  question: 'Why does one need a script to unlock Redis?',
+  source: '"go-blog-distributed-mutex" by Antonio Alexander',
+  options: {
+    ttlMs: span({ default: '300ms', min: 100, max: 10_000, help: 'length of the lock whose holder is late' }),
+    store: storeOption('a Redis or Valkey (default: one of its own, started for this run)', REDIS_ONLY),
+  },
+  rounds: 3,
+  ways,
+
+  async setup(stage) {
+    const { store, ttlMs } = stage.settings
+    if (store === null) refuseWithoutRedis(', or name a Redis of yours with --store redis://localhost:6379')
+    const address = store ?? addressOf(stage.use(await ownRedis()))
+    await refuseWithoutAnswer(address)
+    const raw = stage.use(openRaw(address))
+    // A key of this run's own: nobody will ever compare a token of it.
+    stage.use({ close: async () => void (await raw.ask('DEL', stage.key, recordOf(stage.key))) })
+    const crew = await stage.workers(['late', 'successor', 'third'], { store: address })
+    stage.conditions({
+      workers: '3 processes: one that is late, its successor, a third',
+      lock: `for ${humanMs(ttlMs)}; the late one is stopped (SIGSTOP) after its work, until its successor has the lock`,
+      store: `${withoutPassword(address)}${store === null ? ', started for this run' : ''}`,
+    })
+    return { crew, raw }
+  },
+
+  async round(_way, { crew, raw }, stage): Promise<Outcome> {
+    await raw.ask('DEL', stage.key)
+    const [lateOne, successorOne, thirdOne] = crew
+    const late = lateOne.play('late')
+    await late.until('stops')
+    // A SIGSTOP of ours as well might come first, and its own would then stop it for good.
+    await lateOne.child.stopped()
+    const successor = successorOne.play('stays')
+    await successor.until('is inside')
+    lateOne.child.resume()
+    await late.until('ends')
+
+    const third = thirdOne.play('next')
+    await third.until('is inside', 'waits')
+    await Promise.race([third.done, sleep(systemClock, PATIENCE_MS)])
+    successor.pass()
+    await Promise.all([successor.done, third.done])
+    const acts = stage.acts()
+    return {
+      removedOther: actsOf(acts, 'has unlocked', 'late')[0]?.fields['removed'] === true,
+      overlapMs: Math.max(0, instant(acts, 'is done', 'successor') - instant(acts, 'is inside', 'third')),
+    }
+  },
+
+  // Is the third one there while the successor is inside?
+  danger: { opens: 'is inside', closes: ['is done'], of: 'successor', rival: 'third' },
+  telling: {
+    'is inside': ({ who, at }, acts) => {
+      if (who === 'late') return 'enters, for a short time'
+      if (who === 'successor') return 'enters, since the time of the late one is over'
+      return at < instant(acts, 'is done', 'successor') ? 'enters as well: TWO INSIDE' : 'enters, after the successor has left'
+    },
+    stops: ({ fields }) => `has done its work, and is stopped ${text(fields, 'where')}`,
+    'has unlocked': ({ who, fields }) =>
+      who !== 'late'
+        ? 'leaves'
+        : fields['removed'] === true
+          ? 'goes on: its release REMOVES the lock of the successor'
+          : 'goes on: its release finds that the lock is no longer its own, and removes nothing',
+  },
+  columns: {
+    rounds: rounds => rounds.length,
+    'foreign lock removed': removals,
+    'two inside': overlaps,
+    longest: rounds => showMs(overlaps(rounds) === 0 ? null : Math.max(...rounds.map(({ overlapMs }) => overlapMs))),
+  },
+  claims: { del: [broken], 'get-del': [broken], script: [repaired], holdfast: [repaired] },
+  lessons(of) {
+    const said = (way: keyof typeof ways): string => `${overlaps(of(way))} of ${count(of(way).length, 'round')}`
+    return [
+      `DEL by itself asks nobody whose lock it is. A process that was stopped for longer than its ttl removed the lock of its successor, and a third one was inside together with that successor, in ${said('del')}. Each of the three did all that its program told it to, and none was told of an error.`,
+      `To look first (GET) and then DEL helps only against a process that is stopped before it looks. Stopped between the two commands it had the right answer to a question that was out of date: two inside in ${said('get-del')}. The shorter the gap the rarer it is, and the harder to find.`,
+      `A script runs on the server as one step, so nothing can come between comparing and deleting: two inside in ${said('script')}. That, and not speed, is why one unlocks Redis with a script. holdfast releases, renews and enters by one script each, and whoever waits is told by name: ${said('holdfast')}.`,
+      'No way to unlock helps against the other half of the story: the late one and its successor may both have been at work, if the pause comes in the middle of it. For that the resource must refuse the late one by its fencing token: holdfast lab failover shows how.',
+    ]
+  },
+
+  async worker({ settings, key, place, locks, use }) {
+    const store = text(place, 'store')
+    const means = { key, raw: use(openRaw(store)), locks: await locks(store) }
+    return {
+      async late({ way, act }) {
+        const mutex = way(means)
+        act('asks')
+        await mutex.lock(settings.ttlMs, () => act('waits'))
+        act('holds', { forMs: settings.ttlMs })
+        act('is inside')
+        await sleep(systemClock, WORK_MS)
+        act('is done')
+        const removed = await mutex.unlock(where => {
+          act('stops', { where })
+          process.kill(process.pid, 'SIGSTOP')
+        })
+        act('has unlocked', { removed })
+      },
+      async stays({ way, act, gate }) {
+        const mutex = way(means)
+        act('asks')
+        await mutex.lock(LONG_TTL_MS, () => act('waits'))
+        act('holds')
+        await gate('is inside')
+        act('is done')
+        act('has unlocked', { removed: await mutex.unlock(() => {}) })
+      },
+      async next({ way, act }) {
+        const mutex = way(means)
+        act('asks')
+        await mutex.lock(LONG_TTL_MS, () => act('waits'))
+        act('holds')
+        act('is inside')
+        await sleep(systemClock, WORK_MS)
+        act('is done')
+        act('has unlocked', { removed: await mutex.unlock(() => {}) })
+      },
+    }
+  },
+})
