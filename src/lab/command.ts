@@ -74,7 +74,17 @@ async function report(experiment: Experiment, given: Given): Promise<number> {
   const { passed, interruptedBy, findings, compared, sabotage, figures } = performed
   if (json) {
     const interrupted = interruptedBy !== null
-    const verdict = { experiment: name, question, source, passed, interrupted, compared, sabotage, findings, ...figures }
+    const verdict = {
+      experiment: name,
+      question,
+      source,
+      passed,
+      interrupted,
+      compared,
+      sabotage,
+      findings,
+      ...figures,
+    }
     print(JSON.stringify(verdict, null, 2))
   } else if (interruptedBy === null) say(...showVerdict(performed))
   else say('', `Ended early by ${interruptedBy}: the figures above are what had been measured, and nothing is judged.`)

@@ -25,13 +25,9 @@ export interface Experiment {
 /** What the machinery gives to a part, but for the way. */
 export type Staging = Omit<Parameters<Parts<unknown>[string]>[0], 'way'> & { readonly wayName: string }
 
-export function experiment<
-  const O extends Options,
-  Scene,
-  const Name extends string,
-  Does,
-  Outcome extends Message,
->(declaration: Declaration<O, Scene, Name, Does, Outcome>): Experiment {
+export function experiment<const O extends Options, Scene, const Name extends string, Does, Outcome extends Message>(
+  declaration: Declaration<O, Scene, Name, Does, Outcome>,
+): Experiment {
   const { name, question, source, rounds, worker, ways } = declaration
   const names = namesOf(ways)
   const common = {

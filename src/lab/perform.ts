@@ -111,7 +111,8 @@ function notShown(way: string, error: NotShown): Finding {
 
 /** Settings hold texts, numbers, lists of texts and null. */
 function publicly(settings: object): Message {
-  const hidden = (_name: string, value: unknown): unknown => (typeof value === 'string' ? withoutPassword(value) : value)
+  const hidden = (_name: string, value: unknown): unknown =>
+    typeof value === 'string' ? withoutPassword(value) : value
   const shown: unknown = JSON.parse(JSON.stringify(settings, hidden))
   return isMessage(shown) ? shown : {}
 }

@@ -81,6 +81,20 @@ export async function refuseWithoutAnswer(address: string): Promise<void> {
   }
 }
 
+/**
+ * Can this machine run servers of Redis, and talk to them?
+ * @throws StoreUnavailableError  saying what to install
+ */
+export async function tryRedis(): Promise<void> {
+  refuseWithoutRedis()
+  const server = await ownRedis()
+  try {
+    await refuseWithoutAnswer(addressOf(server))
+  } finally {
+    await server.close()
+  }
+}
+
 /** The name under which the driver keeps a lock of no namespace. */
 export function recordOf(key: string): string {
   return `holdfast::${key}`

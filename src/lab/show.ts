@@ -55,7 +55,9 @@ export function showVerdict({ passed, findings, compared, sabotage }: Performed)
     ...heading('Verdict'),
     ...findings.map(showFinding),
     '',
-    ...(sabotage === null ? [] : [`SABOTAGED: "${sabotage}" did not run as it is meant to; this says nothing about it.`]),
+    ...(sabotage === null
+      ? []
+      : [`SABOTAGED: "${sabotage}" did not run as it is meant to; this says nothing about it.`]),
     passed ? 'The experiment showed what it must.' : 'The experiment did NOT show what it must.',
     ...(compared
       ? []

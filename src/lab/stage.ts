@@ -128,7 +128,9 @@ export function createStage<Settings>(name: string, asked: Asked<Settings>, at: 
 }
 
 /** As many workers come back as there are names. */
-function asTuple(start: (names: readonly string[], place?: Message) => Promise<readonly Member[]>): Stage<never>['workers'] {
+function asTuple(
+  start: (names: readonly string[], place?: Message) => Promise<readonly Member[]>,
+): Stage<never>['workers'] {
   const isFor = <const Names extends readonly string[]>(
     names: Names,
     members: readonly Member[],

@@ -16,12 +16,21 @@ afterEach(() => site.clear())
 
 interface Figures {
   readonly passed: boolean
+  readonly compared: boolean
+  readonly sabotage: string | null
+  readonly conditions: Readonly<Record<string, string>>
   readonly rounds: readonly {
     readonly way: string
     readonly kind: string
     readonly extended: number
-    readonly lostUpdates: number
-    readonly total: Readonly<Record<string, number>>
+    readonly exposed: number
+    readonly lost: number
+    readonly attempted: number
+    readonly succeeded: number
+    readonly inconsistencies: number
+    readonly errors: number
+    readonly averageMs: number
+    readonly p99Ms: number
     readonly workers: readonly Readonly<Record<string, number>>[]
   }[]
   readonly settings: Readonly<Record<string, unknown>>
@@ -49,11 +58,11 @@ function isRunning(pid: number): boolean {
 test('no lock loses updates, the other three ways do not, and only versions give errors', async () => {
   const { code, stdout, stderr } = await site.holdfast([...QUICK, '--json'])
   expect(stderr).toBe('')
-  const { passed, rounds, settings, findings, lessons } = parse(stdout)
+  const { passed, compared, sabotage, rounds, settings, conditions, findings, lessons } = parse(stdout)
   expect(findings.filter(finding => !finding.holds)).toEqual([])
-  expect({ code, passed }).toEqual({ code: 0, passed: true })
+  expect({ code, passed, compared, sabotage }).toEqual({ code: 0, passed: true, compared: true, sabotage: null })
   expect(settings).toMatchObject({ workers: 2, durationMs: 600, intervalMs: 40, thinkMs: 15 })
-  expect(settings['rowLock']).toContain('BEGIN IMMEDIATE')
+  expect(conditions['row lock']).toContain('BEGIN IMMEDIATE')
   expect(lessons).toHaveLength(4)
   expect(rounds.map(({ way, kind }) => `${way} ${kind}`)).toEqual([
     'none test',
@@ -64,18 +73,19 @@ test('no lock loses updates, the other three ways do not, and only versions give
     'version test',
     'version benchmark',
   ])
-  for (const { way, kind, lostUpdates, total, workers } of rounds) {
+  for (const round of rounds) {
+    const { way, kind, lost, inconsistencies, workers } = round
     expect(workers).toHaveLength(2)
-    for (const name of ['attempted', 'succeeded', 'inconsistencies', 'errors']) {
-      expect(workers.reduce((sum, worker) => sum + (worker[name] ?? Number.NaN), 0)).toBe(total[name])
+    for (const name of ['attempted', 'succeeded', 'inconsistencies', 'errors'] as const) {
+      expect(workers.reduce((sum, worker) => sum + (worker[name] ?? Number.NaN), 0)).toBe(round[name])
     }
-    expect(total['averageMs']).toBeGreaterThan(14)
-    expect(total['p99Ms']).toBeGreaterThan(14)
-    if (way === 'none') expect(lostUpdates).toBeGreaterThan(0)
-    else
-      expect({ lostUpdates, inconsistencies: total['inconsistencies'] }).toEqual({ lostUpdates: 0, inconsistencies: 0 })
-    if (way !== 'version') expect(total['errors']).toBe(0)
-    else if (kind === 'test') expect(total['errors']).toBeGreaterThan(0)
+    expect(round.averageMs).toBeGreaterThan(14)
+    expect(round.p99Ms).toBeGreaterThan(14)
+    expect(round.exposed).toBeGreaterThan(0)
+    if (way === 'none') expect(lost).toBeGreaterThan(0)
+    else expect({ lost, inconsistencies }).toEqual({ lost: 0, inconsistencies: 0 })
+    if (way !== 'version') expect(round.errors).toBe(0)
+    else if (kind === 'test') expect(round.errors).toBeGreaterThan(0)
   }
 })
 
@@ -83,16 +93,17 @@ test('for people: tables, a timeline, the ways side by side, what to learn, and 
   const { code, stdout } = await site.holdfast([...QUICK, '--workers', '3', '--ways', 'none,version'])
   for (const part of [
     'Antonio Alexander',
-    'Test: none',
-    'One tick of it:',
-    'Benchmark: version',
+    'none: nobody takes turns',
+    'but had read',
+    'benchmark',
+    'exposed',
     'The ways side by side',
     'What to learn',
     'Verdict',
     'worker 3',
   ])
     expect(stdout).toContain(part)
-  expect(stdout).not.toContain('Test: mutex')
+  expect(stdout).not.toContain('mutex: read')
   expect(code).toBe(0)
 })
 
@@ -132,7 +143,7 @@ test('each worker writes a journal, from which the timeline tells who read and w
     expect(stdout).toMatch(told)
 })
 
-describe('with the repair taken out it says so and exits 1', () => {
+describe('with the repair taken out it says so, in the verdict and in the output, and exits 1', () => {
   test.each([
     ['mutex', 'mutex: no data inconsistencies'],
     ['row-lock', 'row-lock: no data inconsistencies'],
@@ -140,10 +151,41 @@ describe('with the repair taken out it says so and exits 1', () => {
     ['none', 'none: shows the problem'],
   ])('%s', async (way, claim) => {
     const { code, stdout } = await site.holdfast([...QUICK, '--ways', way, '--sabotage', way, '--json'])
-    const broken = parse(stdout).findings.filter(finding => !finding.holds)
+    const { findings, sabotage } = parse(stdout)
+    const broken = findings.filter(finding => !finding.holds)
     expect(broken.map(finding => finding.claim).join('\n')).toContain(claim)
+    expect({ code, sabotage }).toEqual({ code: 1, sabotage: way })
+  })
+
+  test('for people', async () => {
+    const { code, stdout } = await site.holdfast([...QUICK, '--ways', 'mutex', '--sabotage', 'mutex'])
+    expect(stdout.match(/SABOTAGED: "mutex"/g)).toHaveLength(2)
     expect(code).toBe(1)
   })
+})
+
+describe('a way that holds passes only if its rival asked inside the danger window', () => {
+  const LATE = ['lab', 'employee', '--duration', '1s', '--interval', '200ms', '--ways', 'mutex', '--late', '80ms']
+
+  test.each([
+    ['with the mutex', []],
+    ['without it', ['--sabotage', 'mutex']],
+  ])('a second worker that is late proves nothing, %s', async (_what, more) => {
+    const { code, stdout } = await site.holdfast([...LATE, ...more, '--json'])
+    const broken = parse(stdout).findings.filter(finding => !finding.holds)
+    expect(broken.map(({ claim }) => claim)).toContain(
+      'mutex: the rival asked inside the danger window, in every round',
+    )
+    expect(code).toBe(1)
+  })
+})
+
+test('one way alone was compared with nothing, and it says so', async () => {
+  const json = await site.holdfast([...QUICK, '--ways', 'mutex', '--json'])
+  expect(parse(json.stdout).compared).toBe(false)
+  const { code, stdout } = await site.holdfast([...QUICK, '--ways', 'mutex'])
+  expect(stdout).toContain('Nothing was compared')
+  expect(code).toBe(0)
 })
 
 test('Ctrl-C prints what has been measured, judges nothing, and leaves neither processes nor files', async () => {

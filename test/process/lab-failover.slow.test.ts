@@ -28,6 +28,7 @@ describe('with servers of its own', () => {
         refused: [],
         lost: ['second'],
         refusedWithoutMajority: null,
+        exposed: 1,
       }),
       ...each({
         way: 'fenced',
@@ -36,6 +37,7 @@ describe('with servers of its own', () => {
         refused: ['first'],
         lost: [],
         refusedWithoutMajority: null,
+        exposed: 1,
       }),
       ...each({
         way: 'redlock',
@@ -44,6 +46,7 @@ describe('with servers of its own', () => {
         refused: [],
         lost: [],
         refusedWithoutMajority: true,
+        exposed: 1,
       }),
     ])
     expect(verdict.lessons).toHaveLength(3)
@@ -52,9 +55,10 @@ describe('with servers of its own', () => {
   test.each([
     ['redis', ['redis: shows the problem']],
     ['fenced', ['fenced: no confirmed entry is lost', 'fenced: though there are two holders']],
-    ['redlock', ['redlock: no confirmed entry is lost', 'redlock: never two holders']],
+    ['redlock', ['redlock: no confirmed entry is lost', 'redlock: no two holders']],
   ])('with the repair of %s taken out it says so and exits 1', async (way, claims) => {
-    const { code, broken } = await bench.judge('failover', '--rounds', '1', '--sabotage', way)
+    const { code, broken, verdict } = await bench.judge('failover', '--rounds', '1', '--sabotage', way)
+    expect(verdict['sabotage']).toBe(way)
     expect(broken).toEqual(claims.map(claim => expect.stringContaining(claim)))
     expect(code).toBe(1)
   })
@@ -65,7 +69,7 @@ describe('with servers of its own', () => {
       'Antonio Alexander',
       'the replica promoted',
       'wants to write, and is REFUSED',
-      'three of the five down',
+      'three of the five are down',
       'side by side',
       'What to learn',
       'Verdict',

@@ -1,10 +1,16 @@
 /** The unlock experiment as users run it: three real processes and a real Redis. */
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { REDIS } from '../../src/servers/redis.ts'
 import { skipWithout } from '../support/stores.ts'
 import { createBench } from '../support/lab.ts'
 import type { Bench } from '../support/lab.ts'
 import { redisServer } from '../support/redis-server.ts'
+
+const ROOT = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 
 let bench: Bench
 beforeEach(() => {
@@ -17,12 +23,17 @@ describe('with a Redis of its own', () => {
     skipWithout(REDIS, context)
   })
 
-  test('DEL and GET then DEL remove the lock of a successor every time, a script and holdfast never', async () => {
+  test('DEL and GET then DEL remove the lock of a successor every time, a script and holdfast not once', async () => {
     const { code, verdict, broken } = await bench.judge('unlock', '--rounds', '2')
     expect({ code, passed: verdict.passed, broken }).toEqual({ code: 0, passed: true, broken: [] })
-    expect(verdict['settings']).toEqual({ rounds: 2, ttlMs: 300, store: 'redis' })
+    expect(verdict['settings']).toEqual({ ttlMs: 300, store: null })
     const each = (way: string, removed: boolean): unknown[] =>
-      Array.from({ length: 2 }, () => ({ way, removedOther: removed, overlapMs: removed ? expect.any(Number) : 0 }))
+      Array.from({ length: 2 }, () => ({
+        way,
+        removedOther: removed,
+        overlapMs: removed ? expect.any(Number) : 0,
+        exposed: 1,
+      }))
     expect(verdict['rounds']).toEqual([
       ...each('del', true),
       ...each('get-del', true),
@@ -33,8 +44,8 @@ describe('with a Redis of its own', () => {
   })
 
   test.each([
-    ['script', 'never two inside'],
-    ['holdfast', 'never two inside'],
+    ['script', 'no two inside'],
+    ['holdfast', 'no two inside'],
     ['del', 'shows the problem'],
     ['get-del', 'shows the problem'],
   ])('with the release of %s exchanged it says so and exits 1', async (way, claim) => {
@@ -94,6 +105,25 @@ test('without redis-server on the PATH: one line that says what to install, and 
   expect(stderr).toMatch(/redis-server is not on the PATH.*redis:\/\//)
   expect(stderr.trim().split('\n')).toHaveLength(1)
   expect({ code, stdout }).toEqual({ code: 69, stdout: '' })
+})
+
+test('without a client package: one line that says what to install, and 69', async () => {
+  // The package as it is installed where nobody has asked for Redis.
+  const modules = bench.site.path('node_modules')
+  const home = join(modules, 'holdfast')
+  cpSync(ROOT('dist'), join(home, 'dist'), { recursive: true })
+  cpSync(ROOT('package.json'), join(home, 'package.json'))
+  mkdirSync(join(modules, '@photostructure'))
+  for (const name of ['commander', '@photostructure/sqlite'])
+    symlinkSync(ROOT(`node_modules/${name}`), join(modules, name))
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [join(home, 'dist/cli/main.js'), 'lab', 'unlock', '--store', 'redis://127.0.0.1:1'],
+    { encoding: 'utf8' },
+  )
+  expect(stderr).toContain('npm install ioredis')
+  expect(stderr.trim().split('\n')).toHaveLength(1)
+  expect({ status, stdout }).toEqual({ status: 69, stdout: '' })
 })
 
 test.each([

@@ -58,7 +58,11 @@ type Name = 'none' | 'mutex' | 'row-lock' | 'version'
 export const ways: Readonly<Record<Name, Way<Does>>> = {
   none: { is: 'nobody takes turns', does: unprotected, sabotage: rowLocked },
   mutex: { is: 'read and update under a distributed lock', does: locked, sabotage: unprotected },
-  'row-lock': { is: 'read and update in a transaction that locks the row first', does: rowLocked, sabotage: unprotected },
+  'row-lock': {
+    is: 'read and update in a transaction that locks the row first',
+    does: rowLocked,
+    sabotage: unprotected,
+  },
   version: { is: 'update only if the row is still at the version that was read', does: checked, sabotage: unprotected },
 }
 

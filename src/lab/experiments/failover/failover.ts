@@ -19,7 +19,7 @@ import { experiment, holds, shows } from '../../experiment.ts'
 import { startNodes, startPair } from '../../faults/outages.ts'
 import type { Servers } from '../../faults/outages.ts'
 import { count } from '../../figures.ts'
-import { addressOf, ownRedis, refuseWithoutAnswer, refuseWithoutRedis } from '../../redis.ts'
+import { tryRedis } from '../../redis.ts'
 
 interface Does {
   readonly start: () => Promise<Servers>
@@ -95,9 +95,7 @@ export const failover = experiment({
   ways,
 
   async setup(stage) {
-    refuseWithoutRedis()
-    const trial = await ownRedis()
-    await refuseWithoutAnswer(addressOf(trial)).finally(() => trial.close())
+    await tryRedis()
     const database = await databaseAt(null, stage.directory)
     const ledger = stage.use(await database.connect())
     await ledger.execute(schema('sqlite'), [])
@@ -178,9 +176,7 @@ export const failover = experiment({
     lost: losing,
   },
   claims: {
-    redis: [
-      shows('two holders and a lost entry', ({ twoHolders, lost }) => twoHolders && lost.length > 0, found),
-    ],
+    redis: [shows('two holders and a lost entry', ({ twoHolders, lost }) => twoHolders && lost.length > 0, found)],
     fenced: [
       kept,
       holds<Outcome>(

@@ -9,7 +9,7 @@ import { relative } from 'node:path'
 import type { Way } from '../../declaration.ts'
 import { experiment, holds, shows } from '../../experiment.ts'
 import { count } from '../../figures.ts'
-import { addressOf, ownRedis, recordOf, refuseWithoutAnswer, refuseWithoutRedis } from '../../redis.ts'
+import { recordOf, tryRedis } from '../../redis.ts'
 import { table } from '../../table.ts'
 import { checkLocks, withTwo } from './locks.ts'
 import type { Check, Two } from './locks.ts'
@@ -37,10 +37,12 @@ const spoiled = (rounds: readonly Outcome[]): number =>
   rounds.flatMap(({ attacks }) => attacks).filter(({ twoHolders }) => twoHolders).length
 const showAttacks = (rounds: readonly Outcome[]): string =>
   `two hold after ${spoiled(rounds)} of ${count(rounds.flatMap(({ attacks }) => attacks).length, 'attack')}`
-const asExpected = (group: string) => ({ checks }: Outcome) => {
-  const own = checks.filter(check => check.group === group)
-  return own.length > 0 && own.every(({ expected, found }) => expected === found)
-}
+const asExpected =
+  (group: string) =>
+  ({ checks }: Outcome) => {
+    const own = checks.filter(check => check.group === group)
+    return own.length > 0 && own.every(({ expected, found }) => expected === found)
+  }
 const showGroup = (group: string) => (rounds: readonly Outcome[]) => {
   const own = rounds.flatMap(({ checks }) => checks).filter(check => check.group === group)
   const wrong = own.filter(({ expected, found }) => expected !== found)
@@ -57,9 +59,7 @@ export const redisAcl = experiment({
   ways,
 
   async setup(stage) {
-    refuseWithoutRedis()
-    const trial = await ownRedis()
-    await refuseWithoutAnswer(addressOf(trial)).finally(() => trial.close())
+    await tryRedis()
     stage.conditions({
       server: 'Redis, started for each way',
       users: `${relative(process.cwd(), FILE)}, applied as it stands`,
@@ -131,7 +131,8 @@ export const redisAcl = experiment({
     ],
   },
   lessons(of) {
-    const said = (way: keyof typeof ways): string => `${spoiled(of(way))} of ${of(way).flatMap(one => one.attacks).length}`
+    const said = (way: keyof typeof ways): string =>
+      `${spoiled(of(way))} of ${of(way).flatMap(one => one.attacks).length}`
     const checks = of('users').flatMap(round => round.checks)
     const refused = checks.filter(({ found }) => found === 'NOPERM').length
     return [
@@ -152,7 +153,13 @@ function allChecks(redis: SharedRedis): Promise<readonly Check[]> {
       checks.push({ group, who: user, tries: command.join(' '), expected, found })
     }
     for (const { who, login, expected } of STRANGERS)
-      checks.push({ group: 'out', who, tries: 'PING', expected, found: await answerOf(redis.asStranger(login), ['PING']) })
+      checks.push({
+        group: 'out',
+        who,
+        tries: 'PING',
+        expected,
+        found: await answerOf(redis.asStranger(login), ['PING']),
+      })
     await lease.renew().catch(() => {})
     const all = { tries: 'hold a lock through all that was tried', expected: 'held', found: lease.state }
     await lease.release()

@@ -58,7 +58,10 @@ const ALIKE = ['h', 'hold', 'holdfast', 'holdfas:t', 'holdfaster', 'Holdfast:x',
 /** `lock` and `channel` are those of a lock that is held meanwhile. Words of a command, with blanks between. */
 export function attempts(lock: string, channel: string): readonly Attempt[] {
   const may = (about: Omit<Attempt, 'command'>, commands: readonly string[]): readonly Attempt[] =>
-    commands.map(line => ({ ...about, command: line.match(/"[^"]*"|\S+/g)?.map(word => word.replaceAll('"', '')) ?? [] }))
+    commands.map(line => ({
+      ...about,
+      command: line.match(/"[^"]*"|\S+/g)?.map(word => word.replaceAll('"', '')) ?? [],
+    }))
   return [
     ...may({ group: 'confined', user: 'holdfast', expected: 'NOPERM' }, [
       'GET app:orders',

@@ -14,7 +14,15 @@ import { actsOf, instant } from '../../acts.ts'
 import { experiment, holds, shows } from '../../experiment.ts'
 import { count, showMs } from '../../figures.ts'
 import { span, storeOption } from '../../options.ts'
-import { addressOf, openRaw, ownRedis, recordOf, REDIS_ONLY, refuseWithoutAnswer, refuseWithoutRedis } from '../../redis.ts'
+import {
+  addressOf,
+  openRaw,
+  ownRedis,
+  recordOf,
+  REDIS_ONLY,
+  refuseWithoutAnswer,
+  refuseWithoutRedis,
+} from '../../redis.ts'
 import { ways } from './ways.ts'
 
 /** What each does while it holds. */
@@ -99,7 +107,9 @@ export const unlock = experiment({
     'is inside': ({ who, at }, acts) => {
       if (who === 'late') return 'enters, for a short time'
       if (who === 'successor') return 'enters, since the time of the late one is over'
-      return at < instant(acts, 'is done', 'successor') ? 'enters as well: TWO INSIDE' : 'enters, after the successor has left'
+      return at < instant(acts, 'is done', 'successor')
+        ? 'enters as well: TWO INSIDE'
+        : 'enters, after the successor has left'
     },
     stops: ({ fields }) => `has done its work, and is stopped ${text(fields, 'where')}`,
     'has unlocked': ({ who, fields }) =>
