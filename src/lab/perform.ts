@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { withoutPassword } from '../base/address.ts'
+import { systemClock } from '../base/clock.ts'
 import { ConfigurationError } from '../base/errors.ts'
 import type { Declaration, Round } from './declaration.ts'
 import { exposureOf } from './exposure.ts'
@@ -17,6 +18,9 @@ import type { Asked } from './stage.ts'
 import { paragraphs } from './table.ts'
 import type { Message } from './wire.ts'
 import { NotShown } from './workers.ts'
+
+/** From Ctrl-C to the end of the round at the latest. */
+const GRACE_MS = 3_000
 
 export interface Performed {
   /** It went to its end, and showed what it must. */
@@ -56,7 +60,7 @@ export function perform<O extends Options, Scene, Name extends string, Does, Out
         const { does, sabotage } = declaration.ways[way]
         const chosen = { name: way, does: asked.sabotage === way ? sabotage : does, round }
         try {
-          const outcome = await declaration.round(chosen, scene, play.stage)
+          const outcome = await unlessInterrupted(declaration.round(chosen, scene, play.stage), at.interrupted)
           const acts = play.stage.acts()
           const played = { way, outcome, acts, exposed: exposureOf(acts, declaration.danger).exposed }
           rounds.push(played)
@@ -92,6 +96,16 @@ export function perform<O extends Options, Scene, Name extends string, Does, Out
       },
     }
   })
+}
+
+/** Ctrl-C ends the parts of a round, and with them the round; one that goes on all the same is given up. */
+function unlessInterrupted<Answer>(round: Promise<Answer>, interrupted: AbortSignal): Promise<Answer> {
+  const given = new Promise<never>((_resolve, reject) => {
+    const giveUp = (): void => void systemClock.after(GRACE_MS, () => reject(new NotShown('The round was given up.')))
+    if (interrupted.aborted) giveUp()
+    else interrupted.addEventListener('abort', giveUp)
+  })
+  return Promise.race([round, given])
 }
 
 /** @throws ConfigurationError  it cannot be made */

@@ -3,7 +3,7 @@
  * whichever client package is installed.
  */
 import { ConfigurationError, StoreUnavailableError } from '../base/errors.ts'
-import { connect, script } from '../drivers/redis/clients.ts'
+import { connect, script } from '../drivers/redis/connection.ts'
 import { obstacleOf } from '../servers/find.ts'
 import type { ServerKind } from '../servers/kind.ts'
 import { REDIS } from '../servers/redis.ts'
@@ -60,7 +60,7 @@ export function openRaw(address: string): Raw {
   const connection = connect(address)
   return {
     ask: (command, ...args) => connection.command(command, args, CALL),
-    eval: (source, key, ...args) => connection.run(script(source), [key], args, CALL),
+    eval: (source, key, ...args) => connection.run({ script: script(source), keys: [key], args, read: String }, CALL),
     close: () => connection.close(),
   }
 }

@@ -140,10 +140,10 @@ export const unlock = experiment({
     const store = text(place, 'store')
     const means = { key, raw: use(openRaw(store)), locks: await locks(store) }
     return {
-      async late({ way, act }) {
+      async late({ way, act, signal }) {
         const mutex = way(means)
         act('asks')
-        await mutex.lock(settings.ttlMs, () => act('waits'))
+        await mutex.lock(settings.ttlMs, { waiting: () => act('waits'), signal })
         act('holds', { forMs: settings.ttlMs })
         act('is inside')
         await sleep(systemClock, WORK_MS)
@@ -154,19 +154,19 @@ export const unlock = experiment({
         })
         act('has unlocked', { removed })
       },
-      async stays({ way, act, gate }) {
+      async stays({ way, act, gate, signal }) {
         const mutex = way(means)
         act('asks')
-        await mutex.lock(LONG_TTL_MS, () => act('waits'))
+        await mutex.lock(LONG_TTL_MS, { waiting: () => act('waits'), signal })
         act('holds')
         await gate('is inside')
         act('is done')
         act('has unlocked', { removed: await mutex.unlock(() => {}) })
       },
-      async next({ way, act }) {
+      async next({ way, act, signal }) {
         const mutex = way(means)
         act('asks')
-        await mutex.lock(LONG_TTL_MS, () => act('waits'))
+        await mutex.lock(LONG_TTL_MS, { waiting: () => act('waits'), signal })
         act('holds')
         act('is inside')
         await sleep(systemClock, WORK_MS)

@@ -10,7 +10,7 @@ import type { Raw } from '../../redis.ts'
 
 export interface Mutex {
   /** Waits for the lock. `waiting` is called once if it is taken. */
-  lock(ttlMs: number, waiting: () => void): Promise<void>
+  lock(ttlMs: number, options: { readonly waiting: () => void; readonly signal: AbortSignal }): Promise<void>
   /** `pause` is called at the latest moment before it takes effect, and told where. true: something was removed. */
   unlock(pause: (where: string) => void): Promise<boolean>
 }
@@ -59,10 +59,11 @@ function byHand(unlock: (means: Means, value: string, pause: (where: string) => 
     const { raw, key } = means
     const value = systemClock.id()
     return {
-      async lock(ttlMs, waiting) {
+      async lock(ttlMs, { waiting, signal }) {
         for (let tries = 0; (await raw.ask('SET', key, value, 'NX', 'PX', String(ttlMs))) !== 'OK'; tries += 1) {
           if (tries === 0) waiting()
           await sleep(systemClock, POLL_MS)
+          signal.throwIfAborted()
         }
       },
       unlock: pause => unlock(means, value, pause),
@@ -75,9 +76,9 @@ function leased(unlock: (lease: Lease, means: Means) => Promise<boolean>): Does 
     const { locks, key } = means
     let lease: Lease | null = null
     return {
-      async lock(ttlMs, waiting) {
+      async lock(ttlMs, { waiting, signal }) {
         const off = locks.on('waiting', event => event.key === key && waiting())
-        lease = await locks.acquire(key, { ttl: ttlMs, wait: WAIT })
+        lease = await locks.acquire(key, { ttl: ttlMs, wait: WAIT, signal })
         off()
       },
       async unlock(pause) {
