@@ -101,7 +101,7 @@ export function createTransactions(
       // At least a microtask, so that what is asked for at one time goes together.
       await (now - turnedAt > TURN_MS ? turn() : null)
       if (now - turnedAt > TURN_MS) turnedAt = now
-      dropLate(now)
+      dropLate(now, tries > 0)
       if (pending.length === 0) break
       const busy = await transact()
       now = freeSince = clock.now()
@@ -145,12 +145,12 @@ export function createTransactions(
     }
   }
 
-  function dropLate(now: number): void {
+  function dropLate(now: number, busy: boolean): void {
     const isLate = (job: Job): boolean => job.deadline <= now || job.io.signal?.aborted === true
     if (!pending.some(isLate)) return
     const late = pending.filter(isLate)
     pending = pending.filter(job => !late.includes(job))
-    for (const job of late) job.reject(tooLate(file, job.io))
+    for (const job of late) job.reject(busy ? tooLate(file, job.io) : neverBegun(file, job.io))
   }
 
   /** Longer after many tries: where dozens are at it, trying costs them the processor that the one inside needs. */
@@ -171,6 +171,12 @@ function attempt<Answer>(work: () => Answer): { readonly answer: Answer } | { re
 
 function known(error: unknown, file: string, ambiguous: boolean): HoldfastError {
   return error instanceof HoldfastError ? error : unavailable(error, file, ambiguous)
+}
+
+/** The file may be free: this process itself had no turn meanwhile. */
+function neverBegun(file: string, io: Io): StoreUnavailableError {
+  const why = io.signal?.aborted === true ? '' : `: the process stood still for the ${io.timeoutMs} ms that it had`
+  return new StoreUnavailableError(`The call to "${file}" was given up before it began${why}.`, { ambiguous: false })
 }
 
 function tooLate(file: string, io: Io, cause?: unknown): StoreUnavailableError {
