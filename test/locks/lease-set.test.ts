@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { LeaseLostError } from '../../src/index.ts'
+import type { Lease } from '../../src/index.ts'
+import { createLeaseSet } from '../../src/locks/lease-set.ts'
 import { createTestLocks } from '../../src/testing.ts'
 
 const KEYS = ['a', 'b', 'c']
@@ -53,4 +55,46 @@ test('the signal of a set is one signal, however often it is asked for', async (
   lose(await locks.acquire('another'))
   await set.release()
   expect(signal.aborted).toBe(false)
+})
+
+/** A lease that is as it is told to be. */
+function lease(is: Partial<Lease>): Lease {
+  const nothing = async (): Promise<void> => {}
+  return {
+    ...{ key: 'k', token: 1, mode: 'exclusive', signal: new AbortController().signal, state: 'held' },
+    ...{ remaining: () => 1_000, assertHeld() {}, renew: nothing, ensure: nothing, release: async () => 'released' },
+    [Symbol.asyncDispose]: nothing,
+    ...is,
+  }
+}
+
+test.each([
+  [['held', 'suspect'], 'suspect'],
+  [['suspect', 'released'], 'released'],
+  [['released', 'lost'], 'lost'],
+  [['held', 'held'], 'held'],
+] as const)('of leases that are %j a set is %s', (states, whole) => {
+  const set = createLeaseSet(
+    states.map(state => lease({ state })),
+    'exclusive',
+  )
+  expect(set.state).toBe(whole)
+})
+
+test.each([
+  [['released', 'unconfirmed'], 'unconfirmed'],
+  [['unconfirmed', 'lost'], 'lost'],
+  [['released', 'released'], 'released'],
+] as const)('of releases that are %j a set makes %s', async (results, whole) => {
+  const set = createLeaseSet(
+    results.map(result => lease({ release: async () => result })),
+    'exclusive',
+  )
+  expect(await set.release()).toBe(whole)
+})
+
+test('a set is not ensured when one of its windows ran on meanwhile', async () => {
+  const set = createLeaseSet([lease({}), lease({ remaining: () => 10 })], 'exclusive')
+  await set.ensure(10)
+  await expect(set.ensure(500)).rejects.toThrow('not all of 2 leases')
 })
