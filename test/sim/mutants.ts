@@ -196,10 +196,6 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: 'the store takes the first renewal after a push for less than its owner counts on',
-    patches: [{ find: 'const lifeMs = Math.max(ttlMs, ticket.claimMs)', replace: 'const lifeMs = ttlMs' }],
-  },
-  {
     name: 'a waiter counts on its waiting life beyond its ttl',
     patches: [{ find: 'Math.min(entry.leftMs, wanted.ttlMs, wanted.maxHoldMs)', replace: 'entry.leftMs' }],
   },
