@@ -1,22 +1,25 @@
-// Locks on Redis against the least that any lock on Redis costs, raw: SET NX PX, and one script that compares and
-// deletes, on the same client. Run `npm run build` first.
+// Locks on Redis against other libraries and the least that any lock on Redis costs, raw: SET NX PX, and one script that
+// compares and deletes, on the same client.
 //
-//   node bench/redis.mjs [--seconds 3] [--rounds 5] [--only solo,spread,crowd,queue] [--client ioredis|iovalkey|redis] [--shared]
+//   npm run bench -- redis [--seconds 3] [--rounds 5] [--only solo,spread,crowd,queue] [--client ioredis|iovalkey|redis]
 //
 //   solo    one task, one key                         spread  64 tasks, 64 keys
 //   crowd   200 tasks of one process on one key       queue   2 processes x 16 and x 64 tasks on one key, 1 ms inside, 10 ms between
 //
-// The server is one of its own, started from redis-server on the PATH, or that of HOLDFAST_TEST_REDIS_URL with
-// --shared. Raw and holdfast take turns in short rounds; the median of the rounds' ratios is printed. Commands and
-// pushes are counted by the server (INFO commandstats), apart from those inside scripts. An idle process tells how long
-// this machine itself stalls, and `bare` what machine and client allow a queue in Redis at all: the same work on a list
-// and a push, in ioredis, which renews nothing, forgets nobody that is dead, and would not survive a lost message.
+// The server is one of its own, started from redis-server on the PATH, or that of HOLDFAST_TEST_REDIS_URL with --shared.
+// All take turns in short rounds, and the medians of the rounds' rates and ratios are printed, with the time of the
+// server's processor that a section costs. `holdfast` acquires and releases, `run` does both around a task, `driver` is
+// the store without what stands on it. Other libraries: see peers.mjs. Commands and pushes are counted by the server
+// (INFO commandstats), apart from those inside scripts. An idle process tells how long this machine itself stalls, and
+// `bare` what machine and client allow a queue in Redis at all: the same work on a list and a push, in ioredis, which
+// renews nothing, forgets nobody that is dead, and would not survive a lost message.
 import { fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { openPeer, PEERS } from './peers.mjs'
 import { startServer } from './redis-server.mjs'
 
 const SELF = fileURLToPath(import.meta.url)
@@ -24,7 +27,8 @@ const INSIDE_MS = 1
 const BETWEEN_MS = 10
 const WARM_UP_MS = 5_000
 const RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
-const GOALS = { solo: 0.95, spread: 0.95 }
+const GOALS = { solo: 0.7, spread: 0.85, crowd: 15, semaphore: 1.8, bare: 0.88 }
+const TTL = '15s'
 
 if (process.argv[2] === 'worker') await worker(JSON.parse(process.argv[3]))
 else if (process.argv[2] === 'idle') await idle()
@@ -60,34 +64,67 @@ async function main() {
   }
 }
 
-/** One process, both ways in turn. */
+/** One process, all ways in turn. */
 async function againstRaw(name, url, { ms, rounds, client }) {
   const tasks = name === 'solo' ? 1 : 64
   const raw = await rawLocks(url, client)
-  const locks = await holdfast(url, { client })
+  const locks = await holdfast(url, { client, fair: 'cohort' })
+  const peers = await peersFor(url, client)
   const ways = {
     raw: key => raw.run(key),
-    holdfast: key => locks.run(key, nothing),
+    holdfast: async key => (await locks.acquire(key)).release(),
+    run: key => locks.run(key, nothing),
     driver: locks.section,
+    ...peers.ways,
   }
-  const roundMs = ms / 3
+  const figures = await inTurns(ways, { rounds, cpu: locks.cpu, section: { tasks, ms: ms / 3 } })
+  await locks.zeroCounts()
+  const counted = await sections(ways.holdfast, { tasks, ms: ms / 3 })
+  const commands = (await locks.counts()).commands / ((counted * ms) / 3_000)
+  for (const way of Object.keys(ways)) {
+    const ratio = median(figures.map(figure => figure[way].rate / figure.raw.rate)).toFixed(2)
+    const more = way === 'holdfast' ? `   goal ${GOALS[name]}, ${commands.toFixed(2)} commands a section` : ''
+    print(name, way, figures, `${ratio} of raw${more}`)
+  }
+  raw.close()
+  await peers.close()
+  await locks.close()
+}
+
+/** Each round: every way for a while. What the first round compiles is not counted. */
+async function inTurns(ways, { rounds, cpu, section }) {
+  for (const way of Object.values(ways)) await sections(way, { ...section, ms: section.ms / 2 })
   const figures = []
-  for (const way of Object.values(ways)) await sections(way, { tasks, ms: roundMs / 2 })
   for (let round = 0; round < rounds; round += 1) {
     const figure = {}
-    for (const [way, section] of Object.entries(ways)) figure[way] = await sections(section, { tasks, ms: roundMs })
+    for (const [way, once] of Object.entries(ways)) {
+      const before = await cpu()
+      const rate = await sections(once, section)
+      figure[way] = { rate, cpuMicros: ((await cpu()) - before) / ((rate * section.ms) / 1_000) }
+    }
     figures.push(figure)
   }
-  await locks.zeroCounts()
-  const counted = await sections(ways.holdfast, { tasks, ms: roundMs })
-  const commands = (await locks.counts()).commands / ((counted * roundMs) / 1_000)
-  const of = way => Math.round(median(figures.map(figure => figure[way])))
-  const ratio = way => median(figures.map(figure => figure[way] / figure.raw)).toFixed(2)
-  console.log(
-    `${name.padEnd(15)} raw ${of('raw')}/s   driver ${of('driver')}/s (${ratio('driver')})   holdfast ${of('holdfast')}/s, ${ratio('holdfast')} of raw (goal ${GOALS[name]})   ${commands.toFixed(2)} commands a section`,
-  )
-  raw.close()
-  await locks.close()
+  return figures
+}
+
+function print(name, way, figures, more) {
+  const rate = Math.round(median(figures.map(figure => figure[way].rate)))
+  const micros = median(figures.map(figure => figure[way].cpuMicros)).toFixed(1)
+  console.log(`${name.padEnd(7)} ${way.padEnd(18)} ${String(rate).padStart(7)}/s   server ${micros} us   ${more}`)
+}
+
+/** Other libraries that are installed; they know ioredis only. */
+async function peersFor(url, client) {
+  const opened = new Map()
+  for (const name of client === 'ioredis' ? Object.keys(PEERS).filter(each => each !== 'raw') : []) {
+    const peer = await openPeer(name, url)
+    if (peer === null) console.log(`not measured: ${name}: npm install --prefix bench`)
+    else opened.set(name, peer)
+  }
+  return {
+    ways: Object.fromEntries([...opened].map(([name, peer]) => [name, key => peer.run(key, nothing)])),
+    close: () => Promise.all([...opened.values()].map(peer => peer.close())),
+  }
 }
 
 async function sections(section, { tasks, ms }) {
@@ -104,52 +141,78 @@ async function sections(section, { tasks, ms }) {
   return (done * 1_000) / (performance.now() - startedAt)
 }
 
-async function crowd(url, { ms, client }) {
+async function crowd(url, { ms, rounds, client }) {
   const raw = await rawLocks(url, client)
-  const ways = { raw: key => raw.poll(key, 10) }
-  for (const fair of ['cohort', 'strict']) {
-    const locks = await holdfast(url, { client, fair })
-    ways[fair] = key => locks.run(key, nothing)
-    ways[fair].close = locks.close
+  const peers = await peersFor(url, client)
+  const [cohort, strict] = [await holdfast(url, { client, fair: 'cohort' }), await holdfast(url, { client })]
+  const holding = { cohort, strict }
+  const ways = { raw: () => raw.poll('crowd', 10), ...without(peers.ways) }
+  for (const [way, locks] of Object.entries(holding)) ways[way] = async () => (await locks.acquire('crowd')).release()
+  const figures = []
+  for (let round = 0; round < Math.min(rounds, 3); round += 1) {
+    const figure = {}
+    for (const [way, section] of Object.entries(ways)) figure[way] = await crowdOnce(section, ms / 2, cohort.cpu)
+    figures.push(figure)
   }
-  for (const [way, section] of Object.entries(ways)) {
-    const counts = Array.from({ length: 200 }, () => 0)
-    const until = performance.now() + ms
-    const task = async index => {
-      while (performance.now() < until) {
-        await section('crowd')
-        counts[index] += 1
-      }
-    }
-    await Promise.all(counts.map((_, index) => task(index)))
-    const total = counts.reduce((sum, count) => sum + count, 0)
-    console.log(
-      `${`crowd ${way}`.padEnd(15)} ${Math.round((total * 1_000) / ms)}/s   slowest : fastest task ${Math.min(...counts)} : ${Math.max(...counts)}`,
-    )
-    await section.close?.()
+  const rateOf = way => median(figures.map(figure => figure[way].rate))
+  const best = Math.max(...Object.keys(ways).map(way => (way in holding ? 0 : rateOf(way))))
+  for (const way of Object.keys(ways)) {
+    const goal = way === 'cohort' ? ` (goal ${GOALS.crowd})` : ''
+    const shares = figures.at(-1)[way].shares
+    const ratio = (rateOf(way) / best).toFixed(2)
+    print('crowd', way, figures, `${ratio} of the best peer${goal}   slowest : fastest task ${shares}`)
   }
+  await Promise.all([peers.close(), cohort.close(), strict.close()])
   raw.close()
+}
+
+function without(ways) {
+  return Object.fromEntries(Object.entries(ways).map(([name, run]) => [name, () => run('crowd')]))
+}
+
+async function crowdOnce(section, ms, cpu) {
+  const counts = Array.from({ length: 200 }, () => 0)
+  const before = await cpu()
+  const until = performance.now() + ms
+  const task = async index => {
+    while (performance.now() < until) {
+      await section()
+      counts[index] += 1
+    }
+  }
+  await Promise.all(counts.map((_, index) => task(index)))
+  const total = counts.reduce((sum, count) => sum + count, 0)
+  const cpuMicros = ((await cpu()) - before) / total
+  return { rate: (total * 1_000) / ms, cpuMicros, shares: `${Math.min(...counts)} : ${Math.max(...counts)}` }
 }
 
 /** In turn, so that all meet the same machine; of each way the round with the median rate is printed. */
 async function queues(url, { rounds, ...settings }) {
-  const rows = new Map(['bare', 'strict', 'cohort'].map(fair => [fair, []]))
+  const kinds = ['bare', 'strict', 'cohort', ...(await installedPeer(url, 'redis-semaphore'))]
+  const rows = new Map(kinds.map(fair => [fair, []]))
   for (let round = 0; round < Math.min(rounds, 3); round += 1) {
     for (const [fair, figures] of rows) figures.push(await queue(url, { ...settings, fair }))
   }
   const middle = figures => figures.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(figures.length / 2)]
   const bare = middle(rows.get('bare')).perSecond
+  const peer = rows.has('redis-semaphore') ? middle(rows.get('redis-semaphore')).perSecond : Number.NaN
   for (const [fair, figures] of rows) {
     const { perSecond, waits, mostToFewest, commands, pushes, stalledMs } = middle(figures)
     const columns = [
-      `${Math.round(perSecond)}/s (${figures.map(figure => Math.round(figure.perSecond)).join(' ')}), ${(perSecond / bare).toFixed(2)} of bare`,
+      `${Math.round(perSecond)}/s (${figures.map(figure => Math.round(figure.perSecond)).join(' ')}), ${(perSecond / bare).toFixed(2)} of bare, ${(perSecond / peer).toFixed(2)} of redis-semaphore${fair === 'strict' ? ` (goals ${GOALS.bare}, ${GOALS.semaphore})` : ''}`,
       `wait p50 ${at(waits, 0.5)} p99 ${at(waits, 0.99)} max ${at(waits, 1)} ms`,
       `most : fewest ${mostToFewest.toFixed(2)}`,
       `${commands.toFixed(2)} commands, ${pushes.toFixed(2)} pushes a section`,
       `stall ${stalledMs.toFixed(1)} ms`,
     ]
-    console.log(`${`queue 2x${settings.tasks}`.padEnd(11)} ${fair.padEnd(7)} ${columns.join('   ')}`)
+    console.log(`${`queue 2x${settings.tasks}`.padEnd(11)} ${fair.padEnd(15)} ${columns.join('   ')}`)
   }
+}
+
+async function installedPeer(url, name) {
+  const peer = await openPeer(name, url)
+  await peer?.close()
+  return peer === null ? [] : [name]
 }
 
 async function queue(url, { ms, tasks, fair, client }) {
@@ -182,7 +245,12 @@ async function queue(url, { ms, tasks, fair, client }) {
 }
 
 async function worker({ url, key, tasks, fair, client, ms }) {
-  const locks = fair === 'bare' ? await bareQueue(url) : await holdfast(url, { client, fair })
+  const locks =
+    fair in PEERS
+      ? await openPeer(fair, url)
+      : fair === 'bare'
+        ? await bareQueue(url)
+        : await holdfast(url, { client, fair })
   const counts = Array.from({ length: tasks }, () => 0)
   const waits = []
   await warmUp(() => locks.run(`${key}:warm`, nothing), tasks)
@@ -243,12 +311,19 @@ async function holdfast(url, { client, fair = 'strict' }) {
   const { redisStore } = await import('../dist/drivers/redis.js')
   const { connect } = await import('../dist/drivers/redis/connection.js')
   const store = redisStore(url, { package: client })
-  const locks = createLocks(store, { fair, wait: '60s' })
+  const locks = createLocks(store, { fair, ttl: TTL, wait: '60s' })
   const admin = connect(url, { package: client })
   const io = { timeoutMs: 5_000 }
   let next = 0
   return {
     run: (key, task) => locks.run(key, task),
+    acquire: key => locks.acquire(key),
+    /** Of the server's processor, in microseconds since it started. */
+    async cpu() {
+      const text = String(await admin.command('info', ['cpu'], io))
+      const of = name => Number(new RegExp(`${name}:([\\d.]+)`).exec(text)?.[1] ?? 0)
+      return (of('used_cpu_user') + of('used_cpu_sys')) * 1e6
+    },
     async section(key) {
       const id = String((next += 1)).padStart(22, '0')
       await store.enter(
