@@ -4,7 +4,8 @@
 import type { Pursuit } from './acquire.ts'
 import type { Wanted } from './attempt.ts'
 import { call } from './call.ts'
-import { holdsAlready } from './chain.ts'
+import { heldHere } from './chain.ts'
+import type { Link } from './chain.ts'
 import { onAbort } from '../base/abort.ts'
 import type { Timer } from '../base/clock.ts'
 import type { Core } from './core.ts'
@@ -14,11 +15,9 @@ import type { Lease } from './types.ts'
 
 /** A task that waits. There may be a hundred thousand of them: few fields, no closures. */
 export interface Applicant {
-  /** Order of arrival in this process. */
-  readonly serial: number
   readonly since: number
-  /** Waits for its own call chain. */
-  readonly own: boolean
+  /** The run() of the same key that it was asked for in; it may end before the wait does. */
+  readonly inside: Link | null
   readonly resolve: (lease: Lease) => void
   readonly reject: (error: unknown) => void
   timer: Timer | undefined
@@ -30,7 +29,9 @@ export interface Applicant {
 export interface Line {
   readonly wanted: Wanted
   readonly queue: Set<Applicant>
-  readonly running: ReadonlySet<unknown>
+  /** Of this process, in front of the whole line. */
+  readonly running: number
+  /** Whose answers tell what is waited for. */
   readonly pursuit: Pursuit | null
 }
 
@@ -53,17 +54,15 @@ export interface Applicants<L extends Line> {
 /** A holder's name is only fetched for people; more than this nobody waits for it. */
 const ASK_WHO_MS = 250
 
-/** `emptied`: nobody waits in that line any more. */
-export function createApplicants<L extends Line>(core: Core, emptied: (line: L) => void): Applicants<L> {
+/** `shorter`: somebody waits in that line no longer, and goes without. */
+export function createApplicants<L extends Line>(core: Core, shorter: (line: L) => void): Applicants<L> {
   const { clock, events, store } = core
   const asking = new Map<string, Promise<WaitTimeoutError['holders']>>()
-  let serial = 0
 
   function add(line: L, waiting: Waiting, resolve: Applicant['resolve'], reject: Applicant['reject']): Applicant {
     const applicant: Applicant = {
-      serial: (serial += 1),
       since: clock.now(),
-      own: holdsAlready(line.wanted.key),
+      inside: heldHere(line.wanted.key),
       resolve,
       reject,
       timer: undefined,
@@ -88,7 +87,7 @@ export function createApplicants<L extends Line>(core: Core, emptied: (line: L) 
   function refuse(line: L, applicant: Applicant, error: unknown): void {
     end(line, applicant)
     applicant.reject(error)
-    if (line.queue.size === 0) emptied(line)
+    shorter(line)
   }
 
   /** Tells contention from outage, and who was in the way. Never rejects. */
@@ -97,18 +96,19 @@ export function createApplicants<L extends Line>(core: Core, emptied: (line: L) 
     const waitedMs = clock.now() - applicant.since
     const trouble = line.pursuit?.trouble() ?? null
     if (trouble !== null) return refuse(line, applicant, trouble)
-    const ahead = line.pursuit?.ahead ?? line.running.size
+    const ahead = line.pursuit?.ahead ?? line.running
     const told = line.pursuit?.holders ?? []
     // Out of the line first: while people are told who was in the way, nobody must wait, or enter, or be granted for a
     // task that no longer waits.
     line.queue.delete(applicant)
-    if (line.queue.size === 0) emptied(line)
+    shorter(line)
     const holders = told.length > 0 ? told : await whoHolds(key)
     events.emit({ type: 'timed-out', key, waitedMs, ahead })
     const names = holders.length === 0 ? 'somebody' : holders.map(view => view.holder).join(', ')
-    const self = applicant.own ? ' It is held by the very call chain that waits: a lock is not reentrant.' : ''
+    const own = applicant.inside?.holding === true
+    const self = own ? ' It is held by the very call chain that waits: a lock is not reentrant.' : ''
     const message = `"${key}" was still held by ${names} after ${humanMs(waitedMs)}.${self} Raise wait, or try again later.`
-    refuse(line, applicant, new WaitTimeoutError(message, { key, waitedMs, holders, own: applicant.own }))
+    refuse(line, applicant, new WaitTimeoutError(message, { key, waitedMs, holders, own }))
   }
 
   /** One question at a time for each key, however many want to know: its answer is as long as the queue. */

@@ -110,7 +110,7 @@ export async function attemptOnce(core: Core, wanted: Wanted): Promise<Grant | R
 /** Takes a ticket out, and goes on trying in the background when the store does not answer. */
 export async function leaveTicket(
   core: Core,
-  ticket: HeldTicket,
+  ticket: Pick<HeldTicket, 'key' | 'id' | 'keepUntil' | 'unanswered'>,
 ): Promise<Outcome<{ readonly was: 'held' | 'waiting' | 'absent' }>> {
   const { clock, store } = core
   // Lost or released: what was promised to last until then does.

@@ -57,8 +57,8 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
   }
 
   async function attempt(key: string, options: TryOptions): Promise<Lease | Extract<Ran<never>, { ran: false }>> {
-    const { wanted } = requestOf(key, options, settings, traits)
-    const result = await engine.tryAcquire(wanted)
+    const { wanted, signal } = requestOf(key, options, settings, traits)
+    const result = await engine.tryAcquire(wanted, signal)
     return 'ticket' in result ? { ran: false, holders: result.holders, retryMs: result.retryMs } : result
   }
 

@@ -146,45 +146,50 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a loss forgets minHold',
-    patches: [{ find: 'await leave(lost)', replace: 'await leave({ ...lost, keepUntil: 0 })' }],
+    patches: [
+      {
+        find: 'const keepUntil = passing.used === 0 ?',
+        replace: "const keepUntil = ticket.state === 'lost' || passing.used === 0 ?",
+      },
+    ],
   },
   {
     name: 'a ticket lost between two tasks is not left',
-    patches: [{ find: 'if (opens.length === 0) void leave(ticket)', replace: '' }],
+    patches: [{ find: 'leaveWhenDone(held)\n        held.changed()', replace: 'held.changed()' }],
   },
   {
     name: 'a task whose wait is over stands in line until it knows who was in its way',
     patches: [
       {
-        find: 'line.queue.delete(applicant)\n    if (line.queue.size === 0) emptied(line)\n    const holders',
+        find: 'line.queue.delete(applicant)\n    shorter(line)\n    const holders',
         replace: 'line.queue.delete(applicant)\n    const holders',
       },
     ],
   },
   {
-    name: 'a cohort is forgotten by its name alone',
-    patches: [{ find: 'if (cohorts.get(cohort.name) !== cohort) return', replace: '' }],
+    name: 'the row of a key is forgotten by its key alone',
+    patches: [{ find: '&& rows.get(row.key) === row) rows', replace: ') rows' }],
   },
   {
     name: 'a lease is passed on before its task is done',
-    patches: [{ find: "cohort.wanted.mode === 'shared' || cohort.running.size === 0", replace: 'true' }],
+    patches: [{ find: "(cohort.wanted.mode === 'exclusive' && held.running.size > 0)", replace: 'false' }],
   },
   {
     name: 'a lease is passed on with hardly any window',
-    patches: [{ find: ' || ticket.validUntil - now < ticket.ttlMs / 2) return', replace: ') return' }],
+    patches: [{ find: ' && ticket.validUntil - now >= ticket.ttlMs / 2', replace: '' }],
   },
   {
     name: 'a lease is passed on inside the process without end',
     patches: [
       {
-        find: 'if (cohort.contendedPasses >= limits.contendedPasses || now - cohort.contendedSince > limits.contendedForMs)',
-        replace: 'if (cohort.contendedPasses < 0)',
+        find: 'if (contendedPasses >= limits.contendedPasses || now - contendedSince > limits.contendedForMs)',
+        replace: 'if (contendedPasses < 0)',
       },
     ],
   },
   {
     name: 'old news of waiters is believed',
-    patches: [{ find: 'if (now - ticket.newsAt > limits.contendedForMs || ', replace: 'if (' }],
+    patches: [{ find: 'now - ticket.newsAt <= limits.contendedForMs && ', replace: '' }],
   },
   {
     name: 'the store lets a refresh shorten a life',
