@@ -611,11 +611,10 @@ describeWithStore('redis', 'a connection', url => {
     }
   })
 
-  test('a command that changes what the connection is for breaks no client', async () => {
+  test('a command that changes what the connection is for breaks no ioredis, old or new', async () => {
     const clients = [new Redis(url), new Redis5(url)]
     for (const client of clients) open.push(() => client.disconnect())
-    for (const connection of [...clients.map(client => connect(client)), closing(connect(url, { package: 'redis' }))])
-      expect(await connection.command('SUBSCRIBE', ['news'], IO)).toBeDefined()
+    for (const client of clients) expect(await connect(client).command('SUBSCRIBE', ['news'], IO)).toBeDefined()
   })
 })
 
