@@ -34,7 +34,7 @@ export const REGRESSIONS: readonly Regression[] = [
   {
     seed: 90,
     bug: 'a task whose wait was over took a cohort of the same name out of the list with its own; who waited there was overtaken, and waited for ever at close()',
-    mutant: 'a cohort is forgotten by its name alone',
+    mutant: 'the row of a key is forgotten by its key alone',
   },
   {
     seed: 540,
