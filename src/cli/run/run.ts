@@ -148,8 +148,11 @@ interface Kind {
 
 async function start({ lease, cutOffAt }: Held, guard: Guard, kind: Kind, run: Run): Promise<Supervision> {
   const { key, command, options, graceMs, reporter, signals } = run
-  // A lease that a push has started is short at first.
-  await lease.ensure(Math.min(graceMs * 1.5, spanOf(options) * LONGEST_GRACE))
+  // A lease that a push has started is short at first. Beyond --max-hold none can be prolonged: the command then
+  // starts, and is stopped in time as ever.
+  const enoughMs = Math.min(graceMs * 1.5, spanOf(options) * LONGEST_GRACE)
+  const heldMs = cutOffAt - systemClock.now()
+  if (heldMs > 0) await lease.ensure(Math.min(enoughMs, heldMs))
   guard.deadline(lease.remaining())
   signals.ended.throwIfAborted()
 
