@@ -47,7 +47,8 @@ import { LEAVE, LOOK, RENEW, REVOKE } from './redlock/statements.ts'
 import { unreachable } from './redlock/failures.ts'
 import { clockErrorOf, namespaceOf } from './shared/options.ts'
 
-export interface RedlockStoreOptions extends OpenOptions {
+/** A node is one server: there is no login for Sentinels. */
+export interface RedlockStoreOptions extends Omit<OpenOptions, 'sentinel'> {
   /** Put before every key, so that two applications on the same nodes do not meet. */
   readonly namespace?: string
   /** How long one node may take to answer ('1s'). No call takes longer than two of these. */
@@ -63,7 +64,7 @@ export interface RedlockStoreOptions extends OpenOptions {
 
 const OPTIONS: Known<RedlockStoreOptions> = {
   ...{ namespace: true, nodeTimeout: true, maxTtl: true, clockErrorMs: true },
-  ...{ package: true, protocol: true, tls: true, sentinel: true },
+  ...{ package: true, protocol: true, tls: true },
 }
 const NODE_TIMEOUT = '1s'
 const MAX_TTL = '1m'
