@@ -66,7 +66,7 @@ describe('options', () => {
       expect(declared, call).not.toBe('')
       return [...declared.matchAll(/readonly (\w+)\??:/g)].map(([, name]) => `${call} ${name}`)
     })
-    const told = rowsOf('Of single calls').map(([[call] = [], [option] = []]) => `${call} ${option}`)
+    const told = rowsOf('Of single calls').map(([[call = ''] = [], [option = ''] = []]) => `${call} ${option}`)
     expect(told.toSorted()).toEqual(there.toSorted())
   })
 
