@@ -6,8 +6,8 @@
  * clock.
  */
 import type { TicketView } from '../store/contract.ts'
-import { abandon, enterOnce, heldTicket, newAttempt, refuseRegression, waitRevoked } from './attempt.ts'
-import type { Grant, News, Wanted } from './attempt.ts'
+import { abandon, enterOnce, heldTicket, newAttempt, refuseRegression, ticketOf, waitRevoked } from './attempt.ts'
+import type { Grant, Wanted } from './attempt.ts'
 import type { Core } from './core.ts'
 import { StoreUnavailableError } from '../base/errors.ts'
 import type { HoldfastError } from '../base/errors.ts'
@@ -39,7 +39,12 @@ const ENOUGH_LIFE = 1 / 2
  */
 const RENEW_AFTER_PUSH_MS = 25
 const FAILED_RETRY_MS = { first: 20, most: 1_000 } as const
-const POLL_MS = { first: 5, most: 100 } as const
+/**
+ * Where nothing is pushed. The next in line asks often, and less often the longer it has waited already: a fiftieth of
+ * that more is not felt. Those further behind need not hurry.
+ */
+const POLL_MS = { first: 5, next: 20, others: 100, each: 20, most: 1_000 } as const
+const POLL_WAITED = 1 / 50
 
 export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) => void): Pursuit {
   const { clock, store, pushes } = core
@@ -49,7 +54,8 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
   let failure: HoldfastError | null = null
   let failures = 0
   let polls = 0
-  let callSince: number | null = clock.now()
+  const since = clock.now()
+  let callSince: number | null = since
   let given = false
   let wake: () => void = () => {}
   let pushed = false
@@ -121,12 +127,14 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
     )
   }
 
-  function hold(token: number, given: Given, news: News, handover: Grant['handover']): Grant {
+  /** By a push, which does not say who waits. */
+  function start(token: number, given: Given): Grant {
     delist()
     const { id, unanswered } = attempt
+    const news = { waiters: 0, at: -Infinity }
     const ticket = heldTicket(core, wanted, { ...given, id, unanswered, token, news })
-    if (handover === 'push') ticket.renewAt = Math.min(ticket.renewAt, given.sentAt + RENEW_AFTER_PUSH_MS)
-    return { ticket, handover }
+    ticket.renewAt = Math.min(ticket.renewAt, given.sentAt + RENEW_AFTER_PUSH_MS)
+    return { ticket, handover: 'push' }
   }
 
   async function chase(): Promise<Grant | null> {
@@ -138,7 +146,7 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
         const now = clock.now()
         if (pushed && attempt.token !== null && mayStart(now)) {
           const given = { sentAt: now, leftMs: attempt.aliveUntil - now, validUntil: attempt.aliveUntil }
-          return hold(attempt.token, given, { waiters: 0, at: -Infinity }, 'push')
+          return start(attempt.token, given)
         }
         pushed = false
         asked = false
@@ -161,21 +169,12 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
 
         if (entry.status === 'holds') {
           if (given) return giveBack()
-          refuseRegression(core, wanted.key, attempt, entry.token)
-          const validUntil = closesAt(now, entry.leftMs, store.traits)
-          if (clock.now() < validUntil)
-            return hold(
-              entry.token,
-              { sentAt: now, leftMs: entry.leftMs, validUntil },
-              { waiters: entry.waiters, at: now },
-              'store',
-            )
-          failure = new StoreUnavailableError(
-            `${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`,
-            {
-              key: wanted.key,
-            },
-          )
+          const ticket = ticketOf(core, wanted, { attempt, entry })
+          if (!(ticket instanceof StoreUnavailableError)) {
+            delist()
+            return { ticket, handover: 'store' }
+          }
+          failure = ticket
           failures += 1
           startOver()
           await pause(backoff(FAILED_RETRY_MS, failures))
@@ -187,10 +186,17 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
           }
           // An enter of ours that is carried out once more, after the ticket came to hold, sets its end to the ttl from then:
           // later than this sending, since then it still waited.
-          attempt.aliveUntil = closesAt(now, Math.min(entry.leftMs, wanted.ttlMs, wanted.maxHoldMs), store.traits)
+          attempt.aliveUntil = closesAt(
+            attempt.sentAt,
+            Math.min(entry.leftMs, wanted.ttlMs, wanted.maxHoldMs),
+            store.traits,
+          )
           ahead = entry.ahead
           onWaiting(ahead)
-          await pause(Math.max(1, now + (listening ? entry.retryMs : Math.min(entry.retryMs, poll())) - clock.now()))
+          const retryMs = listening
+            ? entry.retryMs
+            : Math.min(entry.retryMs, poll(entry.ahead + 1 - (wanted.limit ?? 1)))
+          await pause(Math.max(1, attempt.sentAt + retryMs - clock.now()))
           if (revoked !== null) throw waitRevoked(wanted.key, attempt, revoked)
         } else if (entry.status === 'refused') {
           // A new id each time: what a refused attempt left behind must not be taken for the next one's.
@@ -198,7 +204,7 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
           holders = entry.holders
           ahead = holders.length
           onWaiting(ahead)
-          await pause(Math.max(1, Math.min(entry.retryMs, poll())))
+          await pause(Math.max(1, Math.min(entry.retryMs, poll(holders.length + 1))))
         } else if (entry.status === 'forbidden' && entry.reason === 'revoked') {
           throw waitRevoked(wanted.key, attempt, entry.message)
         } else {
@@ -211,10 +217,14 @@ export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) =>
     }
   }
 
-  /** Random, so that those who were refused together do not come again together. */
-  function poll(): number {
+  /** `place`: 1 is the next in line. Random, so that those who were refused together do not come again together. */
+  function poll(place: number): number {
     polls += 1
-    return backoff(POLL_MS, polls)
+    const most =
+      place > 1
+        ? Math.min(POLL_MS.most, Math.max(POLL_MS.others, place * POLL_MS.each))
+        : Math.min(POLL_MS.others, Math.max(POLL_MS.next, (clock.now() - since) * POLL_WAITED))
+    return backoff({ first: POLL_MS.first, most }, polls)
   }
 
   function backoff(range: { readonly first: number; readonly most: number }, times: number): number {

@@ -52,6 +52,8 @@ export interface Attempt {
   /** The greatest token seen before its first enter was sent. */
   readonly seen: number
   token: number | null
+  /** When its last enter was sent. */
+  sentAt: number
   /** Until when it lives by our own clock. */
   aliveUntil: number
   sent: boolean
@@ -68,9 +70,8 @@ const LEAVE_AGAIN_MS = { first: 20, most: 1_000 } as const
  * LeaseLostError
  */
 export async function attemptOnce(core: Core, wanted: Wanted): Promise<Grant | Refusal> {
-  const { clock, store } = core
+  const { store } = core
   const attempt = newAttempt(core, wanted.key)
-  const sentAt = clock.now()
   const reply = await enterOnce(core, wanted, attempt, false)
   try {
     if (!reply.ok) throw reply.error
@@ -81,26 +82,9 @@ export async function attemptOnce(core: Core, wanted: Wanted): Promise<Grant | R
         `${store.traits.name} answered "${entry.status}" to a new ticket of "${wanted.key}".`,
         { key: wanted.key },
       )
-    refuseRegression(core, wanted.key, attempt, entry.token)
-    const validUntil = closesAt(sentAt, entry.leftMs, store.traits)
-    if (clock.now() >= validUntil) {
-      throw new StoreUnavailableError(
-        `${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`,
-        {
-          key: wanted.key,
-        },
-      )
-    }
-    return {
-      ticket: heldTicket(core, wanted, {
-        id: attempt.id,
-        unanswered: attempt.unanswered,
-        token: entry.token,
-        ...{ sentAt, validUntil, leftMs: entry.leftMs },
-        news: { waiters: entry.waiters, at: sentAt },
-      }),
-      handover: 'store',
-    }
+    const ticket = ticketOf(core, wanted, { attempt, entry })
+    if (ticket instanceof StoreUnavailableError) throw ticket
+    return { ticket, handover: 'store' }
   } catch (error) {
     abandon(core, wanted.key, attempt)
     throw error
@@ -125,7 +109,8 @@ export async function leaveTicket(
 }
 
 export function newAttempt(core: Core, key: string): Attempt {
-  return { id: core.clock.id(), seen: core.newest.of(key), token: null, aliveUntil: 0, sent: false, unanswered: false }
+  const seen = core.newest.of(key)
+  return { id: core.clock.id(), seen, token: null, sentAt: 0, aliveUntil: 0, sent: false, unanswered: false }
 }
 
 export async function enterOnce(core: Core, wanted: Wanted, attempt: Attempt, queue: boolean): Promise<Outcome<Entry>> {
@@ -144,7 +129,15 @@ export async function enterOnce(core: Core, wanted: Wanted, attempt: Attempt, qu
     tokens,
     meta,
   }
+  if (!core.connecting.done) {
+    const connected = await core.connecting.connect(key)
+    if (!connected.ok) {
+      core.events.emit({ type: 'store-error', verb: 'connect', cause: connected.error })
+      return connected
+    }
+  }
   attempt.sent = true
+  attempt.sentAt = clock.now()
   const outcome = await call(clock, store, 'enter', key, core.storeTimeoutMs, io =>
     store.enter(attempt.token === null ? request : { ...request, token: attempt.token }, io),
   )
@@ -171,6 +164,37 @@ export function refuseRegression(core: Core, key: string, attempt: Attempt, toke
       { key, token, reason: 'store-regressed' },
     )
   }
+}
+
+/**
+ * What the answer "holds" gives; an error: it came too late to be worth anything.
+ * @throws LeaseLostError  the store has lost its memory
+ */
+export function ticketOf(
+  core: Core,
+  wanted: Wanted,
+  answer: { readonly attempt: Attempt; readonly entry: Extract<Entry, { status: 'holds' }> },
+): HeldTicket | StoreUnavailableError {
+  const { clock, store } = core
+  const { attempt, entry } = answer
+  const { id, sentAt, unanswered } = attempt
+  const { token, leftMs, waiters } = entry
+  refuseRegression(core, wanted.key, attempt, token)
+  const validUntil = closesAt(sentAt, leftMs, store.traits)
+  if (clock.now() < validUntil)
+    return heldTicket(core, wanted, {
+      id,
+      unanswered,
+      token,
+      sentAt,
+      validUntil,
+      leftMs,
+      news: { waiters, at: sentAt },
+    })
+  return new StoreUnavailableError(
+    `${store.traits.name} took longer to grant "${wanted.key}" than the ttl of ${wanted.ttlMs} ms lasts.`,
+    { key: wanted.key },
+  )
 }
 
 export function waitRevoked(key: string, attempt: Attempt, reason: string): LeaseLostError {

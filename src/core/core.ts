@@ -2,6 +2,7 @@
 import type { Store } from '../store/contract.ts'
 import type { Background } from './background.ts'
 import type { Clock } from '../base/clock.ts'
+import type { Connecting } from './connecting.ts'
 import type { Events } from './events.ts'
 import type { Newest } from './newest.ts'
 import type { Pushes } from './pushes.ts'
@@ -11,6 +12,7 @@ export interface Core {
   readonly store: Store
   readonly clock: Clock
   readonly events: Events
+  readonly connecting: Connecting
   readonly renewer: Renewer
   readonly pushes: Pushes
   readonly newest: Newest

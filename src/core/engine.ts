@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.ts'
 import { createCohorts } from './cohort.ts'
 import type { Cohorts } from './cohort.ts'
 import type { CohortLimits } from './passing.ts'
+import { createConnecting } from './connecting.ts'
 import type { Core } from './core.ts'
 import { within } from '../base/deadline.ts'
 import { ClosedError } from '../base/errors.ts'
@@ -69,6 +70,7 @@ export function createEngine(
   })
   const core: Core = {
     ...{ store, clock, events, renewer, pushes, background, storeTimeoutMs },
+    connecting: createConnecting(store, clock, storeTimeoutMs),
     newest: createNewest(),
     holder: settings.holder,
     waiterTtlMs: Math.max(WAITER_TTL_MS, store.traits.minTtlMs),

@@ -125,6 +125,7 @@ export function redisStore(client: RedisLike | string, options: RedisStoreOption
 
   return {
     traits,
+    connect: io => connection.ready(io),
     enter(request, io) {
       const { key, id } = request
       return enters.run({ key: nameOf(key), id: cellOf(id), words: enterWords(request, channel), read: entryOf }, io)

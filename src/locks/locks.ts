@@ -1,4 +1,5 @@
 /** The locks of one store: gives the core the public shape. */
+import { fromCaller } from '../core/caller.ts'
 import { holdingKeys } from '../core/chain.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
@@ -53,13 +54,21 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
 
   async function acquire(key: string, options: AcquireOptions = {}): Promise<Lease> {
     const { wanted, ...waiting } = requestOf(key, options, settings, traits)
-    return engine.acquire(wanted, waiting)
+    try {
+      return await engine.acquire(wanted, waiting)
+    } catch (error) {
+      throw fromCaller(error, acquire)
+    }
   }
 
   async function attempt(key: string, options: TryOptions): Promise<Lease | Extract<Ran<never>, { ran: false }>> {
     const { wanted, signal } = requestOf(key, options, settings, traits)
-    const result = await engine.tryAcquire(wanted, signal)
-    return 'ticket' in result ? { ran: false, holders: result.holders, retryMs: result.retryMs } : result
+    try {
+      const result = await engine.tryAcquire(wanted, signal)
+      return 'ticket' in result ? { ran: false, holders: result.holders, retryMs: result.retryMs } : result
+    } catch (error) {
+      throw fromCaller(error, attempt)
+    }
   }
 
   async function tryAcquire(key: string, options: TryOptions = {}): Promise<Lease | null> {
@@ -102,8 +111,9 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
       set.assertHeld()
       return set
     } catch (error) {
+      const shown = fromCaller(error, acquireAll)
       await Promise.all(leases.map(lease => lease.release()))
-      throw error
+      throw shown
     }
   }
 

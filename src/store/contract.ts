@@ -32,6 +32,11 @@ export interface Io {
 export interface Store {
   readonly traits: StoreTraits
   /**
+   * Opens the connection that the other calls need. The core awaits it before its first `enter`, so that connecting takes
+   * nothing from the first lease. Absent, or called never: a call connects by itself.
+   */
+  connect?(io: Io): Promise<void>
+  /**
    * Attempt, retry, claim, and the waiter's heartbeat. One atomic step; never waits. Without `token`: adds the ticket,
    * or refreshes it if `id` is known. With it: refreshes only.
    */

@@ -23,12 +23,8 @@ export interface Mutant {
 
 const windowOfEnter: readonly Patch[] = [
   {
-    find: 'const validUntil = closesAt(now, entry.leftMs, store.traits)',
-    replace: 'const validUntil = closesAt(clock.now(), entry.leftMs, store.traits)',
-  },
-  {
-    find: 'const validUntil = closesAt(sentAt, entry.leftMs, store.traits)',
-    replace: 'const validUntil = closesAt(clock.now(), entry.leftMs, store.traits)',
+    find: 'const validUntil = closesAt(sentAt, leftMs, store.traits)',
+    replace: 'const validUntil = closesAt(clock.now(), leftMs, store.traits)',
   },
 ]
 const windowOfRenewal: readonly Patch[] = [

@@ -30,6 +30,8 @@ export interface RedisConnection {
    * ConfigurationError
    */
   run<T>(call: ScriptCall<T>, io: Io): Promise<T>
+  /** Resolves once a call would be sent at once. @throws StoreUnavailableError */
+  ready(io: Io): Promise<void>
   /** What a call is told that was not answered in time. */
   late(timeoutMs: number): StoreUnavailableError
   /** A command without keys, such as INFO; to any server of a cluster. */
@@ -67,6 +69,7 @@ export function connect(client: RedisLike | string, options: OpenOptions = {}): 
     where,
     keyPrefix,
     cluster,
+    ready: io => connection.use(async () => undefined, io),
     late: connection.late,
     run: (call, io) => connection.use(link => evaluate(link, call), io),
     // In small letters: ioredis 5 knows SUBSCRIBE by that name only, and breaks without a catch.
