@@ -10,7 +10,10 @@ export interface LockView {
   /** The newest given out. */
   readonly token: number
   readonly holders: readonly TicketView[]
-  /** In the order in which they will be served. */
+  /**
+   * Tickets, in the order in which they will be served. Tasks of one process that want the same in the same way share
+   * one: so it is how many wait for their turn in the store, not how many tasks there are.
+   */
   readonly waiters: readonly TicketView[]
 }
 

@@ -112,7 +112,7 @@ export interface TicketRequest {
 }
 
 export type Entry =
-  /** waiters: live tickets that do not hold. */
+  /** waiters: live tickets that do not hold, each of which may stand for many tasks of its process. */
   | { readonly status: 'holds'; readonly token: number; readonly leftMs: number; readonly waiters: number }
   /** ahead: live tickets before it. retryMs: enter again no later than this. */
   | {
