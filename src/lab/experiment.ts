@@ -6,7 +6,7 @@ import type { Claim, Declaration, Parts, Site } from './declaration.ts'
 import { oneIn, optional, readOptions, some, whole } from './options.ts'
 import type { Given, Options } from './options.ts'
 import { perform } from './perform.ts'
-import type { Performed } from './perform.ts'
+import type { Performed } from './judge.ts'
 import type { Ground } from './stage.ts'
 import type { Message } from './wire.ts'
 

@@ -2,6 +2,7 @@
  * An experiment judges itself. A repaired way that fails is a defect of ours; one whose rival did not ask inside the
  * danger window has not been tried; a broken one that does not show its problem proves nothing. Each makes the run fail.
  */
+import type { Message } from './wire.ts'
 import type { Claim, Round } from './declaration.ts'
 import { count } from './figures.ts'
 
@@ -11,6 +12,19 @@ export interface Finding {
   readonly holds: boolean
   /** What was measured. */
   readonly found: string
+}
+
+export interface Performed {
+  /** It went to its end, and showed what it must. */
+  readonly passed: boolean
+  readonly findings: readonly Finding[]
+  /** Something that goes wrong was seen beside something that holds. */
+  readonly compared: boolean
+  readonly sabotage: string | null
+  /** What --json prints beside these. */
+  readonly figures: Message
+  /** The signal that ended the run early. */
+  readonly interruptedBy: NodeJS.Signals | null
 }
 
 export function judgeWay<Outcome>(

@@ -10,7 +10,7 @@ import { ConfigurationError } from '../base/errors.ts'
 import type { Declaration, Round } from './declaration.ts'
 import { exposureOf } from './exposure.ts'
 import { isBroken, judgeWay } from './judge.ts'
-import type { Finding } from './judge.ts'
+import type { Finding, Performed } from './judge.ts'
 import type { Options, SettingsOf } from './options.ts'
 import { showComparison, showRound } from './show.ts'
 import { createStage, surrounded } from './stage.ts'
@@ -21,19 +21,6 @@ import { NotShown } from './workers.ts'
 
 /** From Ctrl-C to the end of the round at the latest. */
 const GRACE_MS = 3_000
-
-export interface Performed {
-  /** It went to its end, and showed what it must. */
-  readonly passed: boolean
-  readonly findings: readonly Finding[]
-  /** Something that goes wrong was seen beside something that holds. */
-  readonly compared: boolean
-  readonly sabotage: string | null
-  /** What --json prints beside these. */
-  readonly figures: Message
-  /** The signal that ended the run early. */
-  readonly interruptedBy: NodeJS.Signals | null
-}
 
 interface Plan<Settings, Name extends string> extends Asked<Settings> {
   readonly ways: readonly Name[]

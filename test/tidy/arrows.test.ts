@@ -1,6 +1,7 @@
-/** Which part of the library may know which. The table is the architecture; whoever changes it changes that. */
+/** Which part of the library may know which: every import is one that layers.ts allows. */
 import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { MAY_IMPORT } from './layers.ts'
 import { importsOf, librarySources } from './sources.ts'
 
 /** A driver that talks to the servers of another uses its connections, but not the driver itself. */
@@ -8,24 +9,6 @@ const BUILT_ON: Readonly<Record<string, RegExp>> = { redlock: /^src\/drivers\/re
 
 /** How a driver is found, which loads nothing of it. */
 const OPENING = /^src\/drivers\/(?!shared\/)[^/]+\/opening\.ts$/
-
-/** Layer -> what it may import besides itself. */
-const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  base: [],
-  store: ['base'],
-  journal: ['base'],
-  core: ['base', 'store'],
-  locks: ['base', 'store', 'core', 'journal'],
-  drivers: ['base', 'store'],
-  open: ['base', 'store', 'core', 'locks', 'drivers, lazily'],
-  index: ['base', 'store', 'core', 'locks', 'open'],
-  testing: ['base', 'store', 'core', 'locks', 'drivers'],
-  conformance: ['base', 'store', 'core', 'locks', 'drivers', 'index'],
-  sql: ['base', 'store', 'core'],
-  servers: ['base'],
-  lab: ['base', 'servers', 'store', 'core', 'locks', 'journal', 'drivers', 'open', 'index', 'sql'],
-  cli: ['base', 'store', 'core', 'locks', 'journal', 'drivers', 'open', 'index', 'sql'],
-}
 
 /** Packages from outside, and the only places that know them. All others are told by their shape. */
 const PACKAGES: Readonly<Record<string, RegExp>> = {
