@@ -5,14 +5,14 @@
  * again, until the store says or pushes that it holds. It starts on a push only if its own ticket is alive by its own
  * clock.
  */
-import type { TicketView } from '../store/contract.ts'
+import type { Entry, TicketView } from '../store/contract.ts'
 import { abandon, enterOnce, heldTicket, newAttempt, refuseRegression, ticketOf, waitRevoked } from './attempt.ts'
-import type { Grant, Wanted } from './attempt.ts'
+import type { Attempt, Grant, Wanted } from './attempt.ts'
+import type { Outcome } from './call.ts'
 import type { Core } from './core.ts'
 import { StoreUnavailableError } from '../base/errors.ts'
 import type { HoldfastError } from '../base/errors.ts'
 import type { PushTarget } from './pushes.ts'
-import type { Given } from './ticket.ts'
 import { closesAt } from './window.ts'
 
 /** How a pursuit stands, for who reports on it. */
@@ -45,216 +45,260 @@ const FAILED_RETRY_MS = { first: 20, most: 1_000 } as const
  */
 const POLL_MS = { first: 5, next: 20, others: 100, each: 20, most: 1_000 } as const
 const POLL_WAITED = 1 / 50
+const NOBODY: readonly TicketView[] = []
 
+/** `onWaiting` is called at each answer that tells to wait. */
 export function pursue(core: Core, wanted: Wanted, onWaiting: (ahead: number) => void): Pursuit {
-  const { clock, store, pushes } = core
-  let attempt = newAttempt(core, wanted.key)
-  let ahead = 0
-  let holders: readonly TicketView[] = []
-  let failure: HoldfastError | null = null
-  let failures = 0
-  let polls = 0
-  const since = clock.now()
-  let callSince: number | null = since
-  let given = false
-  let wake: () => void = () => {}
-  let pushed = false
-  let revoked: string | null = null
-  let asked = false
-  let enlisted = false
+  return new Chase(core, wanted, onWaiting)
+}
 
-  const target: PushTarget = {
-    get token() {
-      return attempt.token
-    },
-    holds() {
-      pushed = true
-      wake()
-    },
-    revoked(reason) {
-      revoked = reason
-      wake()
-    },
-    gap() {
-      asked = true
-      wake()
-    },
+/** A class, since very many may wait: one object each, no closures. */
+class Chase implements Pursuit, PushTarget {
+  readonly grant: Promise<Grant | null>
+  ahead = 0
+  holders: readonly TicketView[] = NOBODY
+  readonly #core: Core
+  readonly #wanted: Wanted
+  readonly #onWaiting: (ahead: number) => void
+  readonly #since: number
+  #attempt: Attempt
+  #failure: HoldfastError | null = null
+  #failures = 0
+  #polls = 0
+  #callSince: number | null
+  #given = false
+  #wake: (() => void) | null = null
+  #pushed = false
+  #revoked: string | null = null
+  #asked = false
+  #enlisted = false
+
+  constructor(core: Core, wanted: Wanted, onWaiting: (ahead: number) => void) {
+    this.#core = core
+    this.#wanted = wanted
+    this.#onWaiting = onWaiting
+    this.#attempt = newAttempt(core, wanted.key)
+    this.#since = core.clock.now()
+    this.#callSince = this.#since
+    this.grant = this.#chase()
   }
 
-  /** Until a push, a gap, giving up, or the time is over. */
-  async function pause(ms: number): Promise<void> {
-    if (given || pushed || asked || revoked !== null) return
-    const cut = new Promise<void>(resolve => (wake = resolve))
-    const timer = clock.after(ms, () => wake())
-    await cut
-    timer.cancel()
-    wake = () => {}
+  // ---------------------------------------------------------------- news from the store
+
+  get token(): number | null {
+    return this.#attempt.token
   }
 
-  function enlist(): void {
-    enlisted = true
-    pushes.add(wanted.key)
+  holds(): void {
+    this.#pushed = true
+    this.#wake?.()
   }
 
-  function delist(): void {
-    if (enlisted) pushes.remove(wanted.key, target)
-    enlisted = false
+  revoked(reason: string): void {
+    this.#revoked = reason
+    this.#wake?.()
   }
 
-  function renounce(): void {
-    delist()
-    abandon(core, wanted.key, attempt)
+  gap(): void {
+    this.#asked = true
+    this.#wake?.()
   }
 
-  function giveBack(): null {
-    renounce()
-    return null
-  }
+  // ---------------------------------------------------------------- for who waits
 
-  function startOver(): void {
-    renounce()
-    attempt = newAttempt(core, wanted.key)
-    pushed = false
-    enlist()
-  }
-
-  function mayStart(now: number): boolean {
-    return (
-      now < attempt.aliveUntil &&
-      wanted.autoRenew &&
-      wanted.minHoldMs === 0 &&
-      attempt.aliveUntil - now >= Math.min(core.waiterTtlMs, wanted.ttlMs) * ENOUGH_LIFE
+  trouble(): HoldfastError | null {
+    if (this.#failure !== null) return this.#failure
+    const { store, clock, storeTimeoutMs } = this.#core
+    const silentMs = this.#callSince === null ? 0 : clock.now() - this.#callSince
+    const neverAnswered = this.ahead === 0 && this.holders.length === 0
+    if (this.#callSince === null || (!neverAnswered && silentMs < storeTimeoutMs / 4)) return null
+    const { key } = this.#wanted
+    return new StoreUnavailableError(
+      `${store.traits.name} has not answered "enter" of "${key}" for ${Math.round(silentMs)} ms.`,
+      { key },
     )
   }
 
-  /** By a push, which does not say who waits. */
-  function start(token: number, given: Given): Grant {
-    delist()
-    const { id, unanswered } = attempt
-    const news = { waiters: 0, at: -Infinity }
-    const ticket = heldTicket(core, wanted, { ...given, id, unanswered, token, news })
-    ticket.renewAt = Math.min(ticket.renewAt, given.sentAt + RENEW_AFTER_PUSH_MS)
-    return { ticket, handover: 'push' }
+  giveUp(): void {
+    if (this.#given) return
+    this.#given = true
+    // Out of the queue at once if its fate is known; a request under way is waited for first.
+    if (this.#callSince === null) this.#renounce()
+    this.#wake?.()
   }
 
-  async function chase(): Promise<Grant | null> {
+  // ---------------------------------------------------------------- the way to a grant
+
+  async #chase(): Promise<Grant | null> {
+    const { clock, store, pushes } = this.#core
     try {
-      const listening = !store.traits.queue ? false : await pushes.ready()
-      enlist()
+      const listening = store.traits.queue && (await pushes.ready())
+      this.#enlist()
       for (;;) {
-        if (given) return giveBack()
+        if (this.#given) return this.#giveBack()
         const now = clock.now()
-        if (pushed && attempt.token !== null && mayStart(now)) {
-          const given = { sentAt: now, leftMs: attempt.aliveUntil - now, validUntil: attempt.aliveUntil }
-          return start(attempt.token, given)
-        }
-        pushed = false
-        asked = false
-
-        callSince = now
-        const reply = await enterOnce(core, wanted, attempt, true)
-        callSince = null
-        if (!reply.ok) {
-          failure = reply.error
-          failures += 1
-          if (reply.final) throw reply.error
-          if (reply.overdue) startOver()
-          await pause(backoff(FAILED_RETRY_MS, failures))
-          continue
-        }
-        const entry = reply.value
-        if (given && entry.status !== 'holds' && entry.status !== 'waits') return giveBack()
-        failure = null
-        failures = 0
-
-        if (entry.status === 'holds') {
-          if (given) return giveBack()
-          const ticket = ticketOf(core, wanted, { attempt, entry })
-          if (!(ticket instanceof StoreUnavailableError)) {
-            delist()
-            return { ticket, handover: 'store' }
-          }
-          failure = ticket
-          failures += 1
-          startOver()
-          await pause(backoff(FAILED_RETRY_MS, failures))
-        } else if (entry.status === 'waits') {
-          if (attempt.token === null) {
-            refuseRegression(core, wanted.key, attempt, entry.token)
-            attempt.token = entry.token
-            pushes.named(wanted.key, target)
-          }
-          // An enter of ours that is carried out once more, after the ticket came to hold, sets its end to the ttl from then:
-          // later than this sending, since then it still waited.
-          attempt.aliveUntil = closesAt(
-            attempt.sentAt,
-            Math.min(entry.leftMs, wanted.ttlMs, wanted.maxHoldMs),
-            store.traits,
-          )
-          ahead = entry.ahead
-          onWaiting(ahead)
-          const retryMs = listening
-            ? entry.retryMs
-            : Math.min(entry.retryMs, poll(entry.ahead + 1 - (wanted.limit ?? 1)))
-          await pause(Math.max(1, attempt.sentAt + retryMs - clock.now()))
-          if (revoked !== null) throw waitRevoked(wanted.key, attempt, revoked)
-        } else if (entry.status === 'refused') {
-          // A new id each time: what a refused attempt left behind must not be taken for the next one's.
-          startOver()
-          holders = entry.holders
-          ahead = holders.length
-          onWaiting(ahead)
-          await pause(Math.max(1, Math.min(entry.retryMs, poll(holders.length + 1))))
-        } else if (entry.status === 'forbidden' && entry.reason === 'revoked') {
-          throw waitRevoked(wanted.key, attempt, entry.message)
-        } else {
-          startOver()
-        }
+        if (this.#pushed && this.#attempt.token !== null && this.#mayStart(now))
+          return this.#start(this.#attempt.token, now)
+        this.#pushed = false
+        this.#asked = false
+        this.#callSince = now
+        const reply = await enterOnce(this.#core, this.#wanted, this.#attempt, true)
+        this.#callSince = null
+        const ms = reply.ok ? this.#heed(reply.value, listening) : this.#fail(reply)
+        if (typeof ms !== 'number') return ms
+        if (ms > 0) await this.#pause(ms)
+        if (this.#revoked !== null) throw waitRevoked(this.#wanted.key, this.#attempt, this.#revoked)
       }
     } catch (error) {
-      renounce()
+      this.#renounce()
       throw error
     }
   }
 
+  /** A grant, null if it was given up meanwhile, or how long to wait until it asks again. */
+  #heed(entry: Entry, listening: boolean): Grant | null | number {
+    const { clock, pushes } = this.#core
+    const { key, limit } = this.#wanted
+    if (this.#given && entry.status !== 'waits') return this.#giveBack()
+    this.#failure = null
+    this.#failures = 0
+    if (entry.status === 'holds') return this.#hold(entry)
+    if (entry.status === 'waits') {
+      this.#place(entry)
+      if (this.#attempt.token === null) {
+        this.#attempt.token = entry.token
+        pushes.named(key, this)
+      }
+      this.#tell(entry.ahead)
+      const retryMs = listening ? entry.retryMs : Math.min(entry.retryMs, this.#poll(entry.ahead + 1 - (limit ?? 1)))
+      return Math.max(1, this.#attempt.sentAt + retryMs - clock.now())
+    }
+    if (entry.status === 'forbidden' && entry.reason === 'revoked') throw waitRevoked(key, this.#attempt, entry.message)
+    // A new id each time: what a refused attempt left behind must not be taken for the next one's.
+    this.#startOver()
+    if (entry.status !== 'refused') return 0
+    this.holders = entry.holders
+    this.#tell(entry.holders.length)
+    return Math.max(1, Math.min(entry.retryMs, this.#poll(entry.holders.length + 1)))
+  }
+
+  #fail(reply: Extract<Outcome<Entry>, { ok: false }>): number {
+    if (reply.final) throw reply.error
+    if (reply.overdue) this.#startOver()
+    return this.#failed(reply.error)
+  }
+
+  #failed(error: HoldfastError): number {
+    this.#failure = error
+    this.#failures += 1
+    return this.#backoff(FAILED_RETRY_MS, this.#failures)
+  }
+
+  #hold(entry: Extract<Entry, { status: 'holds' }>): Grant | number {
+    const ticket = ticketOf(this.#core, this.#wanted, { attempt: this.#attempt, entry })
+    if (ticket instanceof StoreUnavailableError) {
+      this.#startOver()
+      return this.#failed(ticket)
+    }
+    this.#delist()
+    return { ticket, handover: 'store' }
+  }
+
+  /** It stands in the queue, alive for so long. */
+  #place({ token, leftMs }: Extract<Entry, { status: 'waits' }>): void {
+    const attempt = this.#attempt
+    const { ttlMs, maxHoldMs, key } = this.#wanted
+    const { traits } = this.#core.store
+    if (attempt.token === null) refuseRegression(this.#core, key, attempt, token)
+    // An enter of ours that is carried out once more, after the ticket came to hold, sets its end to the ttl from then:
+    // later than this sending, since then it still waited.
+    attempt.aliveUntil = closesAt(attempt.sentAt, Math.min(leftMs, ttlMs, maxHoldMs), traits)
+  }
+
+  #tell(ahead: number): void {
+    this.ahead = ahead
+    this.#onWaiting(ahead)
+  }
+
+  #mayStart(now: number): boolean {
+    const attempt = this.#attempt
+    const wanted = this.#wanted
+    return (
+      now < attempt.aliveUntil &&
+      wanted.autoRenew &&
+      wanted.minHoldMs === 0 &&
+      attempt.aliveUntil - now >= Math.min(this.#core.waiterTtlMs, wanted.ttlMs) * ENOUGH_LIFE
+    )
+  }
+
+  /** By a push, which does not say who waits. */
+  #start(token: number, now: number): Grant {
+    this.#delist()
+    const attempt = this.#attempt
+    const { id, unanswered } = attempt
+    const given = { sentAt: now, leftMs: attempt.aliveUntil - now, validUntil: attempt.aliveUntil }
+    const news = { waiters: 0, at: -Infinity }
+    const ticket = heldTicket(this.#core, this.#wanted, { ...given, id, unanswered, token, news })
+    ticket.renewAt = Math.min(ticket.renewAt, now + RENEW_AFTER_PUSH_MS)
+    return { ticket, handover: 'push' }
+  }
+
+  // ---------------------------------------------------------------- its place in the queue
+
+  #enlist(): void {
+    this.#enlisted = true
+    this.#core.pushes.add(this.#wanted.key)
+  }
+
+  #delist(): void {
+    if (this.#enlisted) this.#core.pushes.remove(this.#wanted.key, this)
+    this.#enlisted = false
+  }
+
+  #renounce(): void {
+    this.#delist()
+    abandon(this.#core, this.#wanted.key, this.#attempt)
+  }
+
+  #giveBack(): null {
+    this.#renounce()
+    return null
+  }
+
+  #startOver(): void {
+    this.#renounce()
+    this.#attempt = newAttempt(this.#core, this.#wanted.key)
+    this.#pushed = false
+    this.#enlist()
+  }
+
+  // ---------------------------------------------------------------- waiting
+
+  /** Until a push, a gap, giving up, or the time is over. */
+  #pause(ms: number): Promise<void> {
+    return new Promise<void>(resolve => {
+      if (this.#given || this.#pushed || this.#asked || this.#revoked !== null) return resolve()
+      const done = (): void => {
+        timer.cancel()
+        this.#wake = null
+        resolve()
+      }
+      const timer = this.#core.clock.after(ms, done)
+      this.#wake = done
+    })
+  }
+
   /** `place`: 1 is the next in line. Random, so that those who were refused together do not come again together. */
-  function poll(place: number): number {
-    polls += 1
+  #poll(place: number): number {
     const most =
       place > 1
         ? Math.min(POLL_MS.most, Math.max(POLL_MS.others, place * POLL_MS.each))
-        : Math.min(POLL_MS.others, Math.max(POLL_MS.next, (clock.now() - since) * POLL_WAITED))
-    return backoff({ first: POLL_MS.first, most }, polls)
+        : Math.min(POLL_MS.others, Math.max(POLL_MS.next, (this.#core.clock.now() - this.#since) * POLL_WAITED))
+    this.#polls += 1
+    return this.#backoff({ first: POLL_MS.first, most }, this.#polls)
   }
 
-  function backoff(range: { readonly first: number; readonly most: number }, times: number): number {
-    return Math.min(range.most, range.first * 1.5 ** (times - 1)) * (0.5 + clock.random() / 2)
-  }
-
-  return {
-    grant: chase(),
-    get ahead() {
-      return ahead
-    },
-    get holders() {
-      return holders
-    },
-    trouble() {
-      if (failure !== null) return failure
-      const silentMs = callSince === null ? 0 : clock.now() - callSince
-      const neverAnswered = ahead === 0 && holders.length === 0
-      if (callSince === null || (!neverAnswered && silentMs < core.storeTimeoutMs / 4)) return null
-      return new StoreUnavailableError(
-        `${store.traits.name} has not answered "enter" of "${wanted.key}" for ${Math.round(silentMs)} ms.`,
-        { key: wanted.key },
-      )
-    },
-    giveUp() {
-      if (given) return
-      given = true
-      // Out of the queue at once if its fate is known; a request under way is waited for first.
-      if (callSince === null) renounce()
-      wake()
-    },
+  #backoff(range: { readonly first: number; readonly most: number }, times: number): number {
+    return Math.min(range.most, range.first * 1.5 ** (times - 1)) * (0.5 + this.#core.clock.random() / 2)
   }
 }

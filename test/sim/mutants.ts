@@ -46,7 +46,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       { find: 'now < attempt.aliveUntil && wanted.autoRenew', replace: 'wanted.autoRenew' },
       { find: '&& attempt.aliveUntil - now >= Math.min(core.waiterTtlMs, wanted.ttlMs) * ENOUGH_LIFE', replace: '' },
-      { find: 'validUntil: attempt.aliveUntil }', replace: 'validUntil: now + wanted.ttlMs }' },
+      { find: 'validUntil: attempt.aliveUntil }', replace: 'validUntil: now + this.#wanted.ttlMs }' },
     ],
   },
   { name: 'the window counts from the arrival of the reply', patches: [...windowOfEnter, ...windowOfRenewal] },
@@ -104,13 +104,13 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'news that overtake the answer are dropped',
     patches: [{ find: 'else if (news?.holds.has(target.token) === true) target.holds()', replace: '' }],
   },
-  { name: 'a gap is overheard', patches: [{ find: 'asked = true\n      wake()', replace: '' }] },
+  { name: 'a gap is overheard', patches: [{ find: 'this.#asked = true\n    this.#wake?.()', replace: '' }] },
   {
     name: 'a waiter sleeps until it is pushed',
     patches: [
       {
-        find: 'const timer = clock.after(ms, () => wake())',
-        replace: 'const timer = clock.after(Infinity, () => wake())',
+        find: 'const timer = this.#core.clock.after(ms, done)',
+        replace: 'const timer = this.#core.clock.after(Infinity, done)',
       },
     ],
   },
@@ -118,8 +118,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a new attempt keeps the old id',
     patches: [
       {
-        find: 'attempt = newAttempt(core, wanted.key)\n    pushed = false',
-        replace: 'attempt = { ...newAttempt(core, wanted.key), id: attempt.id }\n    pushed = false',
+        find: 'this.#attempt = newAttempt(this.#core, this.#wanted.key)\n    this.#pushed = false',
+        replace:
+          'this.#attempt = { ...newAttempt(this.#core, this.#wanted.key), id: this.#attempt.id }\n    this.#pushed = false',
       },
     ],
   },
@@ -198,7 +199,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a waiter counts on its waiting life beyond its ttl',
-    patches: [{ find: 'Math.min(entry.leftMs, wanted.ttlMs, wanted.maxHoldMs)', replace: 'entry.leftMs' }],
+    patches: [{ find: 'Math.min(leftMs, ttlMs, maxHoldMs)', replace: 'leftMs' }],
   },
   {
     name: 'readers overtake a writer that waits',
