@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const MEASURED = ['redis', 'sqlite']
+const MEASURED = ['memory', 'redis', 'sqlite']
 const [name = '', ...options] = process.argv.slice(2)
 if (!MEASURED.includes(name)) {
   console.error(`What is measured: ${MEASURED.join(', ')}. For example: npm run bench -- redis --only solo,spread`)
@@ -12,4 +12,5 @@ if (!MEASURED.includes(name)) {
 const at = path => fileURLToPath(new URL(path, import.meta.url))
 const run = (...words) => spawnSync(process.execPath, words, { stdio: 'inherit' }).status ?? 1
 const built = run(at('../scripts/build.mjs'), '--if-stale')
-process.exitCode = built !== 0 || !existsSync(at('../dist/index.js')) ? 1 : run(at(`${name}.mjs`), ...options)
+process.exitCode =
+  built !== 0 || !existsSync(at('../dist/index.js')) ? 1 : run('--expose-gc', at(`${name}.mjs`), ...options)

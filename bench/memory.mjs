@@ -1,7 +1,7 @@
 // What a waiting task costs in memory, and what a section costs that nobody contends for: by acquire and release, and by
-// run(). Over the memory store, whose tickets are counted too. Run `npm run build` first.
+// run(). Over the memory store, whose tickets are counted too.
 //
-//   node --expose-gc bench/memory.mjs [--tasks 20000] [--sections 50000]
+//   npm run bench -- memory [--tasks 20000] [--sections 50000]
 import { parseArgs } from 'node:util'
 import { memoryStore } from '../dist/drivers/memory.js'
 import { createLocks } from '../dist/index.js'
@@ -14,7 +14,8 @@ const sections = Number(values.sections)
 const KEYS = 200
 const GOAL_BYTES = 4_096
 
-if (globalThis.gc === undefined) throw new Error('Start it with node --expose-gc, or the memory says nothing.')
+if (globalThis.gc === undefined)
+  throw new Error('Start it by npm run bench -- memory: without a collection first, the heap says nothing.')
 
 for (const fair of ['strict', 'cohort']) {
   const bytes = await bytesOfWaiting(fair)
