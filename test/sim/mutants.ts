@@ -45,7 +45,10 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a waiter starts on a push without asking its own clock',
     patches: [
       { find: 'now < attempt.aliveUntil && wanted.autoRenew', replace: 'wanted.autoRenew' },
-      { find: '&& attempt.aliveUntil - now >= Math.min(core.waiterTtlMs, wanted.ttlMs) * ENOUGH_LIFE', replace: '' },
+      {
+        find: '&& attempt.aliveUntil - now >= Math.min(this.#core.waiterTtlMs, wanted.ttlMs) * ENOUGH_LIFE',
+        replace: '',
+      },
       { find: 'validUntil: attempt.aliveUntil }', replace: 'validUntil: now + this.#wanted.ttlMs }' },
     ],
   },
