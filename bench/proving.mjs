@@ -40,7 +40,7 @@ export function start(program, words) {
         reject(new Error(`a child ended (${signal ?? `exit ${code}`}) before it said "${type}"`)),
       )
     })
-  return { next, ended, say: type => child.send({ type }), kill9: () => child.kill('SIGKILL') }
+  return { pid: child.pid, next, ended, say: type => child.send({ type }), kill9: () => child.kill('SIGKILL') }
 }
 
 /** In a child: the parent's word of that type. */

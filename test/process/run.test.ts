@@ -273,6 +273,22 @@ describe('the guard', () => {
     await running.finished
     expect(isRunning(guard.pid)).toBe(false)
   })
+
+  test('of a run that waits is there before its turn, and goes when the waiting ends', async () => {
+    const locks = await open(site.store)
+    const lease = await locks.acquire('patient')
+    for (const signal of ['SIGINT', 'SIGKILL'] as const) {
+      const running = site.start(['run', 'patient', '--', 'true'])
+      const guard = await until('the guard', () => listProcesses().find(one => one.parent === running.pid))
+      await until('it to wait', async () => (await locks.inspect('patient'))?.waiters.length === 1)
+      expect(isRunning(guard.pid)).toBe(true)
+      running.child.kill(signal)
+      await running.finished
+      await until('the end of the guard', () => !isRunning(guard.pid))
+    }
+    await lease.release()
+    await locks.close()
+  })
 })
 
 describe('sharing', () => {

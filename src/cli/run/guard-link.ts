@@ -7,6 +7,7 @@ import type { ChildProcess, StdioOptions } from 'node:child_process'
 import { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { hostClock, sleep, systemClock } from '../../base/clock.ts'
+import type { Timer } from '../../base/clock.ts'
 import { brief, CliError, EXIT } from '../exit.ts'
 import { linesOf } from './lines.ts'
 
@@ -55,7 +56,7 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
   let replacing = false
   let unanswered = 0
   let current = await spawnGuard(options, { hear, onGone })
-  let watch = systemClock.after(PING_MS, ping, { idle: true })
+  let watch: Timer | undefined
 
   function hear(line: string): void {
     if (line === 'pong') unanswered = 0
@@ -109,6 +110,8 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
     deadline(leftMs) {
       endsAt = hostClock.now() + leftMs
       current.say(`deadline ${endsAt} ${options.graceMs}`)
+      // Not earlier: dozens who wait would wake twice a second each for nothing.
+      watch ??= systemClock.after(PING_MS, ping, { idle: true })
     },
     asked() {
       wasAsked = true
@@ -125,7 +128,7 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
     async finish() {
       if (finishing) return
       finishing = true
-      watch.cancel()
+      watch?.cancel()
       current.say('done')
       await Promise.race([current.gone, sleep(systemClock, LONGEST_FAREWELL_MS, { idle: true })])
     },

@@ -1,11 +1,11 @@
 /** Gets the lock for `holdfast run`, and says whom it waits for. */
 import { sleep, systemClock } from '../../base/clock.ts'
-import { humanMs, milliseconds } from '../../base/duration.ts'
+import { humanMs } from '../../base/duration.ts'
 import { LeaseLostError, WaitTimeoutError } from '../../base/errors.ts'
 import type { Lease, Locks } from '../../locks/types.ts'
 import { brief } from '../exit.ts'
 import type { Reporter } from './report.ts'
-import { wantedOf } from './run-options.ts'
+import { mayWait, wantedOf } from './run-options.ts'
 import type { RunOptions } from './run-options.ts'
 import { heldBy } from '../../base/text.ts'
 
@@ -29,7 +29,7 @@ export async function obtain(locks: Locks, { key, options, reporter, signal }: W
   if (lease !== null) return lease
   signal.throwIfAborted()
   const view = await locks.inspect(key)
-  if (options.nonblock === true || (options.wait !== undefined && milliseconds(options.wait, '--wait') === 0)) {
+  if (!mayWait(options)) {
     const holders = view?.holders ?? []
     reporter.say('refused', `"${key}" is ${heldBy(holders)}`, { key, holders })
     return null

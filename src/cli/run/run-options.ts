@@ -43,6 +43,11 @@ export function wantedOf(
   }
 }
 
+/** Not so who makes one attempt only. */
+export function mayWait({ nonblock, wait }: RunOptions): boolean {
+  return nonblock !== true && (wait === undefined || milliseconds(wait, '--wait') > 0)
+}
+
 /** Infinity: none. */
 function maxHoldOf({ maxHold }: RunOptions): number {
   return maxHold === undefined ? Infinity : milliseconds(maxHold, '--max-hold')

@@ -2,26 +2,27 @@
  * `holdfast run KEY -- COMMAND`: the command runs while this process holds the lock, and is dead before the lock can be
  * another's.
  *
- * The order matters. The lock first, then the guard, then a lease with most of its window left, then the command (which
- * the guard lets go), and the release only when nothing of the job is left.
+ * The order matters. The lock and the guard first, then a lease with most of its window left, then the command (which
+ * the guard lets go), and the release only when nothing of the job is left. Who may have to wait starts its guard
+ * beside that, so that nobody behind it waits for a process to start.
  */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { isatty } from 'node:tty'
-import { systemClock } from '../../base/clock.ts'
+import { sleep, systemClock } from '../../base/clock.ts'
 import { humanMs } from '../../base/duration.ts'
-import { LeaseLostError, UnsupportedError } from '../../base/errors.ts'
+import { LeaseLostError, StoreUnavailableError, UnsupportedError } from '../../base/errors.ts'
 import { normalKey } from '../../base/key.ts'
 import type { Lease, Locks } from '../../locks/types.ts'
 import { CliError, EXIT, brief, exitOf } from '../exit.ts'
-import { startGuard } from './guard-link.ts'
 import type { Guard } from './guard-link.ts'
 import { jobOf, signalJob } from './job.ts'
 import { checkCommand, launch } from './launch.ts'
 import { obtain } from './obtain.ts'
+import { createPost } from './post.ts'
+import type { Post } from './post.ts'
 import { createReporter } from './report.ts'
 import type { Reporter } from './report.ts'
-import { graceOf, LONGEST_GRACE, shortestMaxHoldOf, spanOf } from './run-options.ts'
+import { graceOf, LONGEST_GRACE, mayWait, shortestMaxHoldOf, spanOf } from './run-options.ts'
 import type { RunOptions } from './run-options.ts'
 import { exitOfSignal, listenToSignals } from './signals.ts'
 import type { Signals } from './signals.ts'
@@ -34,6 +35,7 @@ const SAID_BY_EXIT_CODE: ReadonlySet<number> = new Set([EXIT.unavailable, EXIT.n
 const LONGEST_LATE_RELEASE_MS = 1_000
 /** Ctrl-Z: a store that is slow to renew must not keep the user waiting. */
 const LONGEST_LAST_RENEWAL_MS = 1_000
+const RENEW_AGAIN_MS = 50
 
 /** What one run is about. */
 interface Run {
@@ -71,12 +73,22 @@ export async function run(key: string, command: readonly string[], options: RunO
 }
 
 async function runWith(locks: Locks, run: Run): Promise<number> {
-  const lease = await obtain(locks, { ...run, signal: run.signals.ended })
-  if (lease === null) return run.options.conflictExitCode ?? EXIT.notAcquired
+  const post = createPost(run.graceMs)
+  if (mayWait(run.options)) post.prepare()
+  try {
+    const lease = await obtain(locks, { ...run, signal: run.signals.ended })
+    if (lease === null) return run.options.conflictExitCode ?? EXIT.notAcquired
+    return await runHolding(locks, { lease, post }, run)
+  } finally {
+    await post.leave()
+  }
+}
+
+async function runHolding(locks: Locks, { lease, post }: Omit<Held, 'cutOffAt'>, run: Run): Promise<number> {
   const cutOffAt = systemClock.now() + shortestMaxHoldOf(run.options, locks.traits)
   run.reporter.note('acquired', { key: run.key, token: lease.token })
   try {
-    const ended = await runUnder(locks, { lease, cutOffAt }, run)
+    const ended = await runUnder(locks, { lease, cutOffAt, post }, run)
     const exit = exitCodeOf(ended)
     if (ended.lost !== null)
       run.reporter.say('stopped', `the command was stopped because the lock "${run.key}" was lost`, {
@@ -109,27 +121,25 @@ async function giveBack(lease: Lease, { key, reporter }: Run): Promise<void> {
 interface Held {
   readonly lease: Lease
   readonly cutOffAt: number
+  readonly post: Post
 }
 
 async function runUnder(locks: Locks, held: Held, run: Run): Promise<Ended> {
-  const leads = !isatty(0)
-  const mark = `HOLDFAST_RUN=${systemClock.id()}`
-  let wake = (): void => {}
+  const { post } = held
   let revokedBecause: string | null = null
-  locks.on('renewed', () => wake())
+  locks.on('renewed', () => post.wake())
   locks.on('revoked', ({ reason }) => (revokedBecause = reason))
-  const guard = await startGuard({ leads, mark, graceMs: run.graceMs, onEnding: () => wake() })
+  const guard = await post.guard()
   try {
-    const kind = { leads, mark, revokedBecause: () => revokedBecause }
-    const supervision = await start(held, guard, kind, run)
-    wake = supervision.wake
+    const supervision = await start(held, guard, () => revokedBecause, run)
+    post.wake = supervision.wake
     const ended = await supervision.ended
     if (ended.lost !== null || guard.started) return ended
     throw tooLate(run.key)
   } catch (error) {
     throw error instanceof LeaseLostError ? tooLate(run.key) : error
   } finally {
-    await guard.finish()
+    await post.leave()
   }
 }
 
@@ -140,28 +150,44 @@ function tooLate(key: string): CliError {
   )
 }
 
-interface Kind {
-  readonly leads: boolean
-  readonly mark: string
-  readonly revokedBecause: () => string | null
+/**
+ * A lease that a push has started is short at first. A store that is slow to renew it is asked again while it is
+ * certain. Beyond --max-hold none can be prolonged: the command then starts, and is stopped in time as ever.
+ */
+async function ensured(
+  lease: Lease,
+  { cutOffAt, enoughMs }: { readonly cutOffAt: number; readonly enoughMs: number },
+): Promise<void> {
+  const until = systemClock.now() + lease.remaining()
+  for (;;) {
+    const heldMs = cutOffAt - systemClock.now()
+    if (heldMs <= 0) return
+    try {
+      return await lease.ensure(Math.min(enoughMs, heldMs))
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError) || systemClock.now() >= until) throw error
+      await sleep(systemClock, RENEW_AGAIN_MS)
+    }
+  }
 }
 
-async function start({ lease, cutOffAt }: Held, guard: Guard, kind: Kind, run: Run): Promise<Supervision> {
+async function start(
+  { lease, cutOffAt, post }: Held,
+  guard: Guard,
+  revokedBecause: () => string | null,
+  run: Run,
+): Promise<Supervision> {
   const { key, command, options, graceMs, reporter, signals } = run
-  // A lease that a push has started is short at first. Beyond --max-hold none can be prolonged: the command then
-  // starts, and is stopped in time as ever.
-  const enoughMs = Math.min(graceMs * 1.5, spanOf(options) * LONGEST_GRACE)
-  const heldMs = cutOffAt - systemClock.now()
-  if (heldMs > 0) await lease.ensure(Math.min(enoughMs, heldMs))
+  await ensured(lease, { cutOffAt, enoughMs: Math.min(graceMs * 1.5, spanOf(options) * LONGEST_GRACE) })
   guard.deadline(lease.remaining())
   signals.ended.throwIfAborted()
 
   // No pause from here to the handlers: a signal in between would be lost.
   const child = guard.launch(pipe =>
-    launch({ command, leads: kind.leads, environment: environmentOf(lease, kind.mark, options) }, pipe),
+    launch({ command, leads: post.leads, environment: environmentOf(lease, post.mark, options) }, pipe),
   )
   if (child.pid === undefined) throw await failureOf(child)
-  const job = jobOf(child.pid, kind)
+  const job = jobOf(child.pid, { leads: post.leads, mark: post.mark })
   const onLost = (why: string): void =>
     reporter.say('lost', `lost "${key}": ${why}; stopping the command`, { key, reason: why })
   const supervision = supervise({
@@ -171,7 +197,7 @@ async function start({ lease, cutOffAt }: Held, guard: Guard, kind: Kind, run: R
     guard,
     graceMs,
     cutOffAt,
-    revokedBecause: kind.revokedBecause,
+    revokedBecause,
     onLost,
   })
   signals.forwardTo(job, {
@@ -188,11 +214,11 @@ async function start({ lease, cutOffAt }: Held, guard: Guard, kind: Kind, run: R
         `suspended; unless continued within ${humanMs(forMs)} the command is stopped and "${key}" given up`,
         { key, forMs },
       )
-      if (kind.leads) signalJob(job, 'SIGSTOP')
+      if (post.leads) signalJob(job, 'SIGSTOP')
       guard.resting(true)
       process.kill(process.pid, 'SIGSTOP')
       guard.resting(false)
-      if (kind.leads) signalJob(job, 'SIGCONT')
+      if (post.leads) signalJob(job, 'SIGCONT')
       supervision.wake()
     },
   })

@@ -3,8 +3,8 @@
  * whatever this process has been asked for since the last one goes together, in the order of asking, and costs one
  * write to the disk.
  *
- * Who finds the file busy tries again after 1 to 5 ms at random, without blocking the event loop, until the call's time
- * is over. A process that is always busy makes a gap for others now and then. That is fair enough between processes:
+ * Who finds the file busy tries again after 1 to 5 ms at random, later less often, without blocking the event loop,
+ * until the call's time is over. A process that is always busy makes a gap for others now and then. That is fair enough between processes:
  * with SQLite's own waiting, one of four had everything and two had nothing.
  *
  * The event loop gets its turn every millisecond: a process that does nothing but lock and unlock still runs its
@@ -26,8 +26,9 @@ const BATCH = 64
 const SPELL_MS = 4
 const GAP_MS = 1
 const CONTENDED_MS = 1_000
-/** So many times as long a pause at most, after as many tries for each time. */
-const PATIENCE = 8
+/** A pause is at most so many times as long as the first, and so only for who has as many times URGENT_MS left. */
+const MOST_TIMES = 16
+const URGENT_MS = 250
 /** How long transactions may follow each other without a turn of the event loop. */
 const TURN_MS = 1
 
@@ -86,7 +87,7 @@ export function createTransactions(
         } catch (error) {
           if (!isBusy(error)) throw known(error, file, false)
           if (clock.now() >= deadline || io.signal?.aborted === true) throw tooLate(file, io, error)
-          await pause(tries)
+          await pause(tries, deadline)
         }
       }
     },
@@ -107,7 +108,7 @@ export function createTransactions(
       now = freeSince = clock.now()
       if (busy) contendedAt = now
       tries = busy ? tries + 1 : 0
-      if (busy) await pause(tries)
+      if (busy) await pause(tries, Math.min(...pending.map(job => job.deadline)))
       else if (now - contendedAt < CONTENDED_MS && now - spellBeganAt > SPELL_MS) await sleep(clock, GAP_MS)
       else continue
       now = spellBeganAt = clock.now()
@@ -153,9 +154,13 @@ export function createTransactions(
     for (const job of late) job.reject(busy ? tooLate(file, job.io) : neverBegun(file, job.io))
   }
 
-  /** Longer after many tries: where dozens are at it, trying costs them the processor that the one inside needs. */
-  function pause(tries: number): Promise<void> {
-    return sleep(clock, (1 + 4 * clock.random()) * Math.min(PATIENCE, Math.max(1, tries / PATIENCE)))
+  /**
+   * Longer after many tries: where dozens are at it, trying costs them the processor that the one inside needs. Who has
+   * little time left comes often: a renewal before an enter, and the older call before the younger.
+   */
+  function pause(tries: number, deadline: number): Promise<void> {
+    const times = Math.min(MOST_TIMES, Math.max(1, tries / 4), (deadline - clock.now()) / URGENT_MS)
+    return sleep(clock, (1 + 4 * clock.random()) * Math.max(1 / 4, times))
   }
 }
 
