@@ -1,6 +1,6 @@
-// Other lock libraries on Redis, each as its documentation says, asking again every 10 ms where it waits, with leases of
-// 15 s. They come from a package of their own: `npm install --prefix bench`. What is not installed is not measured, and
-// is named.
+// Other lock libraries on Redis, each as its documentation says, asking again every 10 ms where it waits, with leases
+// of 15 s. They come from a package of their own: `npm install --prefix bench`. What is not installed is not measured,
+// and is named.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'

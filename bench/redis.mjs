@@ -1,18 +1,21 @@
-// Locks on Redis against other libraries and the least that any lock on Redis costs, raw: SET NX PX, and one script that
-// compares and deletes, on the same client.
+// Locks on Redis against other libraries and the least that any lock on Redis costs, raw: SET NX PX, and one script
+// that compares and deletes, on the same client.
 //
-//   npm run bench -- redis [--seconds 3] [--rounds 5] [--only solo,spread,crowd,queue] [--client ioredis|iovalkey|redis]
+//   npm run bench -- redis [--seconds 3] [--rounds 5] [--only solo,spread,crowd,queue]
+//                          [--client ioredis|iovalkey|redis]
 //
-//   solo    one task, one key                         spread  64 tasks, 64 keys
-//   crowd   200 tasks of one process on one key       queue   2 processes x 16 and x 64 tasks on one key, 1 ms inside, 10 ms between
+//   solo    one task, one key
+//   spread  64 tasks, 64 keys
+//   crowd   200 tasks of one process on one key
+//   queue   2 processes x 16 and x 64 tasks on one key, 1 ms inside, 10 ms between
 //
-// The server is one of its own, started from redis-server on the PATH, or that of HOLDFAST_TEST_REDIS_URL with --shared.
-// All take turns in short rounds, and the medians of the rounds' rates and ratios are printed, with the time of the
-// server's processor that a section costs. `holdfast` acquires and releases, `run` does both around a task, `driver` is
-// the store without what stands on it. Other libraries: see peers.mjs. Commands and pushes are counted by the server
-// (INFO commandstats), apart from those inside scripts. An idle process tells how long this machine itself stalls, and
-// `bare` what machine and client allow a queue in Redis at all: the same work on a list and a push, in ioredis, which
-// renews nothing, forgets nobody that is dead, and would not survive a lost message.
+// The server is one of its own, started from redis-server on the PATH, or that of HOLDFAST_TEST_REDIS_URL with
+// --shared. All take turns in short rounds, and the medians of the rounds' rates and ratios are printed, with the time
+// of the server's processor that a section costs. `holdfast` acquires and releases, `run` does both around a task,
+// `driver` is the store without what stands on it. Other libraries: see peers.mjs. Commands and pushes are counted by
+// the server (INFO commandstats), apart from those inside scripts. An idle process tells how long this machine itself
+// stalls, and `bare` what machine and client allow a queue in Redis at all: the same work on a list and a push, in
+// ioredis, which renews nothing, forgets nobody that is dead, and would not survive a lost message.
 import { fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'

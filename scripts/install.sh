@@ -20,7 +20,8 @@ if [ "$(id -u)" != 0 ] || ! grep -qx 'ID=debian' /etc/os-release 2>/dev/null; th
 fi
 
 quiet_apt() {
-  DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 --yes --no-install-recommends "$@" >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 \
+    --yes --no-install-recommends "$@" >/dev/null
 }
 
 # One that cannot be had must not keep the others away, so after a failure each is tried by itself.
@@ -52,7 +53,8 @@ fetch_from_suite() { # TOOL SUITE EXTENT PACKAGES
   printf '%s\n' "Types: deb" "URIs: $(debian_mirror)" "Suites: $suite" "Components: main" \
     "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg" >"$work/suite.sources"
   apt=(apt-get -qq -o "Dir::Etc::SourceList=$work/suite.sources" -o Dir::Etc::SourceParts=/dev/null
-    -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work" -o "Dir::Cache::Archives=$work/archives" -o APT::Sandbox::User=root)
+    -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work" -o "Dir::Cache::Archives=$work/archives"
+    -o APT::Sandbox::User=root)
   echo "fetching $packages of $suite"
   "${apt[@]}" update
   case $extent in
@@ -96,7 +98,10 @@ waits=()
 for word in "$@"; do
   IFS=: read -r how tool rest <<<"$word"
   case $how in
-    suite) IFS=: read -r suite extent packages <<<"$rest" && fetch_from_suite "$tool" "$suite" "$extent" "$packages" & waits+=($!) ;;
+    suite)
+      IFS=: read -r suite extent packages <<<"$rest" && fetch_from_suite "$tool" "$suite" "$extent" "$packages" &
+      waits+=($!)
+      ;;
     npm) fetch_from_npm "$tool" "$rest" & waits+=($!) ;;
   esac
 done

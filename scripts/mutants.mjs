@@ -1,5 +1,5 @@
-// Puts bugs into the core, the rule and the lease sets, one at a time, and tells which of them no test notices. Not part
-// of `npm test`: it takes about half an hour on two cores, and what survives wants a person to judge it.
+// Puts bugs into the core, the rule and the lease sets, one at a time, and tells which of them no test notices. Not
+// part of `npm test`: it takes about half an hour on two cores, and what survives wants a person to judge it.
 //
 //   npm run mutants                             all of it
 //   npm run mutants -- src/core/window.ts       some files; a range of lines: src/core/lease.ts:60-90

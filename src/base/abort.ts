@@ -9,7 +9,9 @@ interface Watchers {
 
 const watched = new WeakMap<AbortSignal, Watchers>()
 
-/** Calls `task`, a function of its own each time, when `signal` aborts, which it has not yet. Returns what ends that. */
+/**
+ * Calls `task`, a function of its own each time, when `signal` aborts, which it has not yet. Returns what ends that.
+ */
 export function onAbort(signal: AbortSignal, task: () => void): () => void {
   const { tasks, listener } = watched.get(signal) ?? watch(signal)
   tasks.add(task)

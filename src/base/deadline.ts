@@ -1,4 +1,6 @@
-/** A deadline of ours around work of others: several clients hang on a paused server whatever their own timeout says. */
+/**
+ * A deadline of ours around work of others: several clients hang on a paused server whatever their own timeout says.
+ */
 import { onAbort } from './abort.ts'
 import { systemClock } from './clock.ts'
 import type { Clock } from './clock.ts'

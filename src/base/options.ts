@@ -1,5 +1,6 @@
 /**
- * Options that nobody knows are refused: from JavaScript a mistyped name would pass in silence, and its default with it.
+ * Options that nobody knows are refused: from JavaScript a mistyped name would pass in silence, and its default with
+ * it.
  */
 import { ConfigurationError } from './errors.ts'
 
@@ -26,7 +27,10 @@ export function instead(name: string, names: readonly string[]): string {
     : `: there are ${names.join(', ')}.`
 }
 
-/** Letters to put in, take out, exchange with another or with the neighbour (Damerau 1964, in Wagner and Fischer's table). */
+/**
+ * Letters to put in, take out, exchange with another or with the neighbour (Damerau 1964, in Wagner and Fischer's
+ * table).
+ */
 function distance(one: string, other: string): number {
   const rows: number[][] = [[...Array(other.length + 1).keys()]]
   const at = (row: number, column: number): number => rows[row]?.[column] ?? Infinity

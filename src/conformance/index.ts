@@ -56,7 +56,8 @@ const GROUPS: Readonly<Record<string, Group>> = {
  * Registers the whole suite for one store. `make` is called for every case with a new storage name; two stores made
  * with one name must be two processes on the same data, and an unused name must be empty.
  *
- *     describeStore('mine', async storage => mineStore(client, { namespace: storage }), { describe, test, beforeAll, afterAll })
+ *     const make = async storage => mineStore(client, { namespace: storage })
+ *     describeStore('mine', make, { describe, test, beforeAll, afterAll })
  *
  * Cases share nothing and mostly wait, so several run side by side, whatever the runner; one that restarts or wipes the
  * store runs alone. The storage of a case is its own, so `make` may be called while other cases run.

@@ -4,9 +4,9 @@
  *
  * Lock cohorting: Dice, Marathe, Shavit, PPoPP 2012. A ticket of its own is a cohort of one.
  *
- * In order inside one process: the cohorts of a key stand in a row in the order in which they came, and only the last of
- * them takes newcomers. A shared ticket may have to queue again for those that it has not served, so the younger cohorts
- * do not enter the store before its last task has been served.
+ * In order inside one process: the cohorts of a key stand in a row in the order in which they came, and only the last
+ * of them takes newcomers. A shared ticket may have to queue again for those that it has not served, so the younger
+ * cohorts do not enter the store before its last task has been served.
  */
 import { pursue } from './acquire.ts'
 import type { Pursuit } from './acquire.ts'

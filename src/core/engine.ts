@@ -53,7 +53,8 @@ export function createEngine(
     storeError,
     watching() {
       stalls.start()
-      // In the background: no grant waits for it. The owner of a lease is to hear of a revocation before it renews next.
+      // In the background: no grant waits for it. The owner of a lease is to hear of a revocation before it renews
+      // next.
       void pushes.ready()
     },
   })

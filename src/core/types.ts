@@ -32,8 +32,8 @@ export interface Lease extends AsyncDisposable {
    */
   renew(ttl?: Duration): Promise<void>
   /**
-   * Renews only if less than `min` is left, and resolves when so much is. @throws as renew does, also if `min` cannot be
-   * reached
+   * Renews only if less than `min` is left, and resolves when so much is. @throws as renew does, also if `min` cannot
+   * be reached
    */
   ensure(min: Duration): Promise<void>
   /** Idempotent, never rejects. 'unconfirmed': the store did not answer; the ticket dies by itself. */
@@ -76,7 +76,9 @@ export type LockEvent =
       readonly heldMs: number
       readonly agoMs: number
     }
-  /** agoMs: so long before this event it ended, if its window closed while nobody could notice. heldMs: up to its end. */
+  /**
+   * agoMs: so long before this event it ended, if its window closed while nobody could notice. heldMs: up to its end.
+   */
   | {
       readonly type: 'lost'
       readonly key: string

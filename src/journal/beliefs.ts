@@ -1,8 +1,8 @@
 /**
  * Who believed when that it held: a lease from its grant to its end, as the journals tell it.
  *
- * An end is where the leave was sent or the window closed; the writer has seen to that. Where there is none (its process
- * was killed) the lease is believed up to the last line that it wrote for it: what came after nobody knows.
+ * An end is where the leave was sent or the window closed; the writer has seen to that. Where there is none (its
+ * process was killed) the lease is believed up to the last line that it wrote for it: what came after nobody knows.
  */
 import type { MergedJournal } from './read.ts'
 

@@ -1,6 +1,7 @@
 /**
  * An experiment judges itself. A repaired way that fails is a defect of ours; one whose rival did not ask inside the
- * danger window has not been tried; a broken one that does not show its problem proves nothing. Each makes the run fail.
+ * danger window has not been tried; a broken one that does not show its problem proves nothing. Each makes the run
+ * fail.
  */
 import type { Message } from './wire.ts'
 import type { Claim, Round } from './declaration.ts'

@@ -34,7 +34,9 @@ export function createElection(
     return holder === undefined ? null : { holder: holder.holder, token: holder.token, value: holder.meta[VALUE] ?? '' }
   }
 
-  /** True if the term ended by a loss, so that one campaigns again. The loss of another lock is the task's own failure. */
+  /**
+   * True if the term ended by a loss, so that one campaigns again. The loss of another lock is the task's own failure.
+   */
   async function serve(lease: Lease, task: Parameters<Election['lead']>[0]): Promise<boolean> {
     try {
       await task(lease)

@@ -1,6 +1,6 @@
 /**
- * A store is checked once, when locks are made on it: windows are computed from its traits, and one that is not a number
- * would make a lease that never ends.
+ * A store is checked once, when locks are made on it: windows are computed from its traits, and one that is not a
+ * number would make a lease that never ends.
  */
 import { ConfigurationError } from '../base/errors.ts'
 import type { Store, StoreTraits } from '../store/contract.ts'

@@ -1,4 +1,6 @@
-/** Asks a server one thing, without a client package: what its answer says of whether it serves is the kind's to tell. */
+/**
+ * Asks a server one thing, without a client package: what its answer says of whether it serves is the kind's to tell.
+ */
 import { request } from 'node:https'
 import type { RequestOptions } from 'node:https'
 import { createConnection } from 'node:net'

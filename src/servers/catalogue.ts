@@ -1,6 +1,6 @@
 /**
- * The stores of `scripts/stores`, by name: where each listens, counted from the first port of a fleet, and which of them
- * are one together. Their order is that of every list.
+ * The stores of `scripts/stores`, by name: where each listens, counted from the first port of a fleet, and which of
+ * them are one together. Their order is that of every list.
  */
 import { ask } from './ask.ts'
 import { joinCluster } from './cluster.ts'

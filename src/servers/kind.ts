@@ -1,6 +1,7 @@
 /**
  * What there is to tell of a kind of server: how it is found and got, what its directory holds, how it is started and
- * asked. The laboratory, the tests and `scripts/stores` start servers of the same descriptions, one file for each store.
+ * asked. The laboratory, the tests and `scripts/stores` start servers of the same descriptions, one file for each
+ * store.
  *
  * A server runs in a directory of its own, its data in the folder `data` there, and listens on the loopback only.
  */

@@ -99,7 +99,9 @@ export function sentinelOf({ primary, quorum, downAfterMs = 1_000 }: Watch): Ser
   }
 }
 
-/** Sentinel changes the part of a server at a failover, and one that is started again must keep the part it was given. */
+/**
+ * Sentinel changes the part of a server at a failover, and one that is started again must keep the part it was given.
+ */
 export function watched(kind: ServerKind): ServerKind {
   return { ...kind, keepsFiles: true }
 }

@@ -1,6 +1,6 @@
 /**
- * A server of one's own, for an experiment or a test: on a free port of the loopback, in a temporary directory, and gone
- * with it when this process ends or gets Ctrl-C.
+ * A server of one's own, for an experiment or a test: on a free port of the loopback, in a temporary directory, and
+ * gone with it when this process ends or gets Ctrl-C.
  *
  * It can be paused, continued, killed and started again, with its data or without, on the same port.
  */

@@ -32,8 +32,8 @@ export interface Io {
 export interface Store {
   readonly traits: StoreTraits
   /**
-   * Opens the connection that the other calls need. The core awaits it before its first `enter`, so that connecting takes
-   * nothing from the first lease. Absent, or called never: a call connects by itself.
+   * Opens the connection that the other calls need. The core awaits it before its first `enter`, so that connecting
+   * takes nothing from the first lease. Absent, or called never: a call connects by itself.
    */
   connect?(io: Io): Promise<void>
   /**
@@ -51,8 +51,8 @@ export interface Store {
    */
   leave(request: LeaveRequest, io: Io): Promise<{ readonly was: Was }>
   /**
-   * Absent: the core polls, and the owner of a lease hears of its revocation at its next renewal. Called once, before the
-   * first queued enter or after the first lease was granted: tickets that were entered before are told of as well.
+   * Absent: the core polls, and the owner of a lease hears of its revocation at its next renewal. Called once, before
+   * the first queued enter or after the first lease was granted: tickets that were entered before are told of as well.
    */
   listen?(listener: StoreListener): Promise<AsyncDisposable>
   inspect(key: string, io: Io): Promise<LockView | null>

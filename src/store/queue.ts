@@ -18,8 +18,8 @@ export { EMPTY, holding } from './rule.ts'
 export type { Forbidden, Now, Queue, Ticket } from './rule.ts'
 
 /**
- * `queue`: the very one that was given if nothing has changed, and then nothing need be written. `holds`: tokens of tickets, the caller's own left out, that hold since this step. `revoked`: tickets whose owners
- * must be told.
+ * `queue`: the very one that was given if nothing has changed, and then nothing need be written. `holds`: tokens of
+ * tickets, the caller's own left out, that hold since this step. `revoked`: tickets whose owners must be told.
  */
 export interface Step<Answer> {
   readonly queue: Queue

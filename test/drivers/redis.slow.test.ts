@@ -562,7 +562,9 @@ describe('a process that does not close its store', () => {
     const id = String(Math.random()).padEnd(22, 'x').slice(0, 22)
     await store.listen({ holds() {}, revoked() {}, gap() {} })
     const io = { timeoutMs: 5000 }
-    await store.enter({ key: id, id, holder: 'test', mode: 'exclusive', limit: null, ttlMs: 1000, waiterTtlMs: 1000, queue: true, tokens: 1, meta: {} }, io)
+    const times = { ttlMs: 1000, waiterTtlMs: 1000 }
+    const wish = { holder: 'test', mode: 'exclusive', limit: null, queue: true, tokens: 1, meta: {} }
+    await store.enter({ key: id, id, ...times, ...wish }, io)
     await store.leave({ key: id, id, keepMs: 0, forbidMs: 0 }, io)
     process.stdout.write('done')
   `.replace('DIST', new URL('../../dist', import.meta.url).href)

@@ -129,7 +129,8 @@ test('a ticket that a foreign release lets hold is its own to renew', async () =
   expect(await status(b.enter(ask('2', { queue: true }), io))).toBe('waits')
   pass(4_000)
   await a.leave({ key: 'report', id: '1', keepMs: 0, forbidMs: 0 }, io)
-  expect(await a.inspect('report', io)).toMatchObject({ holders: [{ holder: '2', leftMs: 10_000 }], waiters: [] }) // a sees it for the first time
+  // a sees it for the first time
+  expect(await a.inspect('report', io)).toMatchObject({ holders: [{ holder: '2', leftMs: 10_000 }], waiters: [] })
   expect(await renew(b, '2')).toBe('held')
   pass(9_999)
   expect(await renew(b, '2')).toBe('held')

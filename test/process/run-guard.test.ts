@@ -51,7 +51,9 @@ function environmentOf(pid: number): readonly string[] {
 
 const sleep = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
 
-/** Rounds that go on at the same time have files of their own: a process stopped inside a transaction delays no other. */
+/**
+ * Rounds that go on at the same time have files of their own: a process stopped inside a transaction delays no other.
+ */
 function storeOf(lane: number): string {
   return `sqlite:${site.path(`lane-${lane}.db`)}`
 }

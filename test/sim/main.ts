@@ -17,9 +17,8 @@ async function replay(seed: number): Promise<boolean> {
   const again = await simulate(seed)
   for (const line of outcome.trace.slice(-Number(values.lines))) console.log(line)
   console.log(`seed ${seed}: ${outcome.violation ?? 'nothing went wrong'}`)
-  console.log(
-    `${outcome.events} events, hash ${outcome.hash}${again.hash === outcome.hash ? '' : `, but ${again.hash} the second time: not a function of its seed`}`,
-  )
+  const differs = again.hash === outcome.hash ? '' : `, but ${again.hash} the second time: not a function of its seed`
+  console.log(`${outcome.events} events, hash ${outcome.hash}${differs}`)
   return outcome.violation === null && again.hash === outcome.hash
 }
 

@@ -2,8 +2,8 @@
  * Real stores for a test: their addresses, and what happens where one is not to be had.
  *
  * `scripts/stores env` prints the variables that are read here, and `npm run test:all` sets them. A store that does not
- * run is never passed over in silence: its tests are one skipped test with the reason, which the reporter prints, or one
- * failed test if the run was told that it must run.
+ * run is never passed over in silence: its tests are one skipped test with the reason, which the reporter prints, or
+ * one failed test if the run was told that it must run.
  */
 import { describe, test } from 'vitest'
 import type { TestContext } from 'vitest'

@@ -1,5 +1,6 @@
 /**
- * No import leads back to where it came from. Imports of types count: a reader follows them too, and the linter does not.
+ * No import leads back to where it came from. Imports of types count: a reader follows them too, and the linter does
+ * not.
  */
 import { posix } from 'node:path'
 import { expect, test } from 'vitest'

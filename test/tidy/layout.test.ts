@@ -5,6 +5,9 @@ import { exists, filesOf, librarySources, linesThat, read } from './sources.ts'
 
 /** A file has one subject, read in one sitting. */
 const MAX_LINES = 400
+const MAX_COLUMNS = 120
+/** In quotes, or a regular expression with a line of its own. */
+const TEXT = /'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`|^\s*\/.*\/\w*,?$/g
 
 const { exports, peerDependencies, peerDependenciesMeta, files } = packageJson()
 const drivers = librarySources().flatMap(({ path }) => /^src\/drivers\/([a-z-]+)\.ts$/.exec(path)?.[1] ?? [])
@@ -28,6 +31,13 @@ function packageJson(): PackageJson {
 
 function entriesOf(value: unknown): ReadonlyMap<string, unknown> {
   return new Map<string, unknown>(typeof value === 'object' && value !== null ? Object.entries(value) : [])
+}
+
+/** A message or a pattern may be longer than a line. What stands around it may not, nor may a comment. */
+function isTooLong(line: string): boolean {
+  if (line.length <= MAX_COLUMNS) return false
+  if (/^\s*(\/\/|\/?\*|#|--)/.test(line)) return true
+  return line.replace(TEXT, '').length > MAX_COLUMNS / 2
 }
 
 describe('a driver', () => {
@@ -116,6 +126,18 @@ describe('every file', () => {
   test(`of src has at most ${MAX_LINES} lines`, () => {
     const long = librarySources().filter(({ text }) => text.split('\n').length > MAX_LINES + 1)
     expect(long.map(({ path, text }) => `${path}: ${text.split('\n').length - 1}`)).toEqual([])
+  })
+
+  test(`has lines of at most ${MAX_COLUMNS} columns, unless one text is what makes it longer`, () => {
+    const all = filesOf('src/', 'test/', 'bench/', 'scripts/').filter(({ path }) => !path.endsWith('package-lock.json'))
+    expect(all.length).toBeGreaterThan(200)
+    const long = all.flatMap(({ path, text }) =>
+      text.split('\n').flatMap((line, index) => (isTooLong(line) ? [`${path}:${index + 1}  ${line.trim()}`] : [])),
+    )
+    expect(long).toEqual([])
+    expect(isTooLong(`  const a = ${'b + '.repeat(30)}c`)).toBe(true)
+    expect(isTooLong(`  // ${'word '.repeat(24)}'${'word '.repeat(20)}'`)).toBe(true)
+    expect(isTooLong(`  throw new Error('${'word '.repeat(30)}')`)).toBe(false)
   })
 
   test('of src opens with what it is about', () => {

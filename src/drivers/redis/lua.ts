@@ -31,7 +31,8 @@ local SAFE = 9007199254740991
 export const SHOWN = `
 local function shown(record)
   local state, ends, life, token, tokens, entered, since, claim, at = struct.unpack(TICKET, record)
-  return string.format('%s %.0f %.0f %.0f %.0f %.0f %.0f ', state, ends, life, token, tokens, entered, since) .. string.sub(record, at)
+  return string.format('%s %.0f %.0f %.0f %.0f %.0f %.0f ', state, ends, life, token, tokens, entered, since)
+    .. string.sub(record, at)
 end
 `
 
@@ -47,11 +48,15 @@ local function text(number) return string.format('%.0f', number) end
 local function parse(record)
   local state, ends, life, token, tokens, entered, since, claim, at = unpacked(TICKET, record)
   local mode, limit, channel, cold = match(record, '^(%a) (%S+) (%S+) (.*)$', at)
-  return { state = state, ends = ends, life = life, token = token, tokens = tokens, entered = entered, since = since, claim = claim, mode = mode, limit = limit, channel = channel, cold = cold }
+  return {
+    state = state, ends = ends, life = life, token = token, tokens = tokens, entered = entered, since = since,
+    claim = claim, mode = mode, limit = limit, channel = channel, cold = cold
+  }
 end
 
 local function format(t)
-  return pack(TICKET, t.state, t.ends, t.life, t.token, t.tokens, t.entered, t.since, t.claim) .. t.mode .. ' ' .. t.limit .. ' ' .. t.channel .. ' ' .. t.cold
+  return pack(TICKET, t.state, t.ends, t.life, t.token, t.tokens, t.entered, t.since, t.claim)
+    .. t.mode .. ' ' .. t.limit .. ' ' .. t.channel .. ' ' .. t.cold
 end
 
 local function split(cells)
@@ -152,7 +157,8 @@ local function promote(own)
   end
 end
 
--- What is left of a record of before numbers were packed, once nobody is in it: its tokens, so that the next are greater.
+-- What is left of a record of before numbers were packed, once nobody is in it: its tokens, so that the next are
+-- greater.
 local function adopt(head)
   local a, b = match(head, '^1 (%d+) (%d+) ')
   if not a or queue ~= '' or bans ~= '' then
@@ -182,8 +188,8 @@ local function load(name, id)
   return found[4], found[5]
 end
 
--- A server whose memory is full refuses what grows, but lets a script finish that has removed something before. So leases
--- live on, unless a ticket is added.
+-- A server whose memory is full refuses what grows, but lets a script finish that has removed something before. So
+-- leases live on, unless a ticket is added.
 local function save(field, value, added)
   if not added or changed then redis.call('HDEL', key, queue == '' and 'queue' or '', bans == '' and 'bans' or '') end
   local need = math.max(last, far) + DAY

@@ -3,8 +3,9 @@
  *
  * A lock is ONE hash, so its parts cannot be evicted apart:
  *
- *   head   version, end of the last block, end of the record itself, farthest and nearest end of a life, time of the last
- *          step that gave time to somebody, number that hold; all but the first three mean nothing while nobody is in it
+ *   head   version, end of the last block, end of the record itself, farthest and nearest end of a life, time of the
+ *          last step that gave time to somebody, number that hold; all but the first three mean nothing while nobody
+ *          is in it
  *   queue  the ids in order, in cells of one width: a place is found, cut out and counted without touching the tickets
  *   bans   the ids that are forbidden, in the same cells
  *   t<id>  a ticket; what decides comes first, what people see last
@@ -57,7 +58,8 @@ do
     if moves then stays = need + HOUR end
     local line = (queue or '') .. id .. ' '
     redis.call('HSET', KEY, 'head', struct.pack(HEAD, VERSION, after, stays, far, nearest, now, held), 'queue', line,
-      't' .. id, struct.pack(TICKET, 'n', ends, life, token, tokens, now, queue and 0 or now, queue and ttl or 0) .. rest)
+      't' .. id,
+      struct.pack(TICKET, 'n', ends, life, token, tokens, now, queue and 0 or now, queue and ttl or 0) .. rest)
     if moves then redis.call('PEXPIREAT', KEY, string.format('%.0f', stays / 1000)) end
     if not queue then return string.format('holds %.0f %.0f 0', token, life) end
     return string.format('waits %.0f %.0f %.0f %.0f', token, life, #queue / 23, life / 3)
@@ -83,7 +85,9 @@ local function retry(own, at)
     local before, closed = 0, false
     for _, t in ipairs(line) do
       if t == own or t.ends > moment then
-        if closed or (t.mode == 'x' and before > 0) or (t.limit ~= '-' and before >= tonumber(t.limit)) then return false end
+        if closed or (t.mode == 'x' and before > 0) or (t.limit ~= '-' and before >= tonumber(t.limit)) then
+          return false
+        end
         before, closed = before + 1, t.mode == 'x'
       end
     end
@@ -99,7 +103,10 @@ local function retry(own, at)
 end
 
 local function standing(t, at, holds)
-  if holds then return table.concat({ 'holds', text(t.token), text(math.min(t.ends - now, ttl)), text(math.max(0, count() - held)) }, ' ') end
+  if holds then
+    local left, waiters = math.min(t.ends - now, ttl), math.max(0, count() - held)
+    return table.concat({ 'holds', text(t.token), text(left), text(waiters) }, ' ')
+  end
   return table.concat({ 'waits', text(t.token), text(t.ends - now), text(at), text(retry(t, at)) }, ' ')
 end
 
@@ -175,7 +182,8 @@ for i, name in ipairs(KEYS) do
   if not done then
     local problem = type(line) == 'table' and line.err or tostring(line)
     -- One key that is in somebody else's use must not cost the others their leases.
-    if #KEYS == 1 or not (string.find(problem, 'WRONGTYPE', 1, true) or string.find(problem, 'HOLDFAST', 1, true)) then error(line) end
+    local own = string.find(problem, 'WRONGTYPE', 1, true) or string.find(problem, 'HOLDFAST', 1, true)
+    if #KEYS == 1 or not own then error(line) end
     line = 'unknown ' .. string.gsub(problem, '\\n', ' ')
   end
   lines[i] = line
@@ -193,7 +201,8 @@ local function leave(KEY, id, own, keep, forbid)
 do
   local state = redis.call('HMGET', KEY, 'head', 'queue', 'bans', 't' .. id)
   local head, queue = state[1], state[2]
-  if queue and string.sub(queue, 1, 22) == id and not state[3] and not keep and string.byte(state[4]) == 110 and string.byte(head) == VERSION then
+  if queue and string.sub(queue, 1, 22) == id and not state[3] and not keep
+    and string.byte(state[4]) == 110 and string.byte(head) == VERSION then
     local _, _, _, _, nearest, seen, held = struct.unpack(HEAD, head)
     if held == 1 and now < nearest and now >= seen then
       if #queue == 23 then

@@ -28,7 +28,8 @@ local function whole(n) return string.format('%.0f', n) end
 local function exact(n) return string.format('%.3f', n) end
 
 local function vacate(lock)
-  for _, field in ipairs({'id', 'token', 'tokens', 'attempt', 'holder', 'meta', 'since', 'expires', 'life', 'kept', 'revoked'}) do lock[field] = nil end
+  local fields = {'id', 'token', 'tokens', 'attempt', 'holder', 'meta', 'since', 'expires', 'life', 'kept', 'revoked'}
+  for _, field in ipairs(fields) do lock[field] = nil end
 end
 
 -- Removes what has run out, and cuts what a clock that was set back has stretched.
@@ -43,7 +44,9 @@ local function load(key)
     if string.sub(field, 1, 2) == 'f:' then
       local till, life, rest = string.match(text, '^(%S+) (%S+) (.*)$')
       if tonumber(till) <= now then lock[field] = nil
-      elseif tonumber(till) > now + tonumber(life) then lock[field] = exact(now + life) .. ' ' .. life .. ' ' .. rest end
+      elseif tonumber(till) > now + tonumber(life) then
+        lock[field] = exact(now + life) .. ' ' .. life .. ' ' .. rest
+      end
     end
   end
   return lock, was
@@ -84,8 +87,9 @@ end
 
 local function left(lock) return exact(tonumber(lock.expires) - now) end
 
--- A node that has started within maxTtl may have forgotten a ticket, and has no vote unless its run is trusted. Its uptime
--- counts from the full second before it started, so a second is taken off; it is below zero where the clock was set back.
+-- A node that has started within maxTtl may have forgotten a ticket, and has no vote unless its run is trusted. Its
+-- uptime counts from the full second before it started, so a second is taken off; it is below zero where the clock was
+-- set back.
 local function voter(maxTtl, trusted)
   local info = redis.call('INFO', 'server')
   local run, uptime = string.match(info, 'run_id:(%w+)'), string.match(info, 'uptime_in_seconds:(-?%d+)')

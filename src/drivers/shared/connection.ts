@@ -161,8 +161,8 @@ export function createConnection<Link>(
 }
 
 /**
- * What `work` gives; at the deadline `end` is called, which makes `work` fail: a server that accepts and does not answer
- * leaves a client's connect() pending for ever. After any failure `end` has been called.
+ * What `work` gives; at the deadline `end` is called, which makes `work` fail: a server that accepts and does not
+ * answer leaves a client's connect() pending for ever. After any failure `end` has been called.
  */
 export async function endingLate<T>(
   work: () => Promise<T>,

@@ -130,7 +130,9 @@ function make(target: string, open: (path: string) => DatabaseLike): void {
   }
 }
 
-/** Among many who start at once the same open file is tried again: opening it anew is what costs, and makes them late. */
+/**
+ * Among many who start at once the same open file is tried again: opening it anew is what costs, and makes them late.
+ */
 async function patiently(work: () => Connection): Promise<Connection> {
   const until = hostClock.now() + PATIENCE_MS
   for (;;) {

@@ -1,6 +1,6 @@
 /**
- * A SQLite file. SQLite has no row locks: BEGIN IMMEDIATE takes the one write lock of the whole file, so here a row lock
- * keeps all other writers out, whatever row they want.
+ * A SQLite file. SQLite has no row locks: BEGIN IMMEDIATE takes the one write lock of the whole file, so here a row
+ * lock keeps all other writers out, whatever row they want.
  *
  * Whoever finds the file busy (SQLITE_BUSY) asks again after 1 to 5 ms. That is contention, not an error: nothing was
  * done.

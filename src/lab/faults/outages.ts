@@ -1,6 +1,6 @@
 /**
- * Servers of Redis that can lose a grant: whoever is in charge is killed, together with what it had confirmed and nobody
- * else knows of.
+ * Servers of Redis that can lose a grant: whoever is in charge is killed, together with what it had confirmed and
+ * nobody else knows of.
  */
 import { sleep, systemClock } from '../../base/clock.ts'
 import { REDIS_DURABLE, replicaOf } from '../../servers/redis.ts'

@@ -2,9 +2,9 @@
  * The employee's row: what happens to it when several processes read it, think, and update it?
  *
  * The workers begin at one instant and tick together. At every tick each reads the employee, thinks, and writes the
- * salary it read plus one; the version in the row must then be exactly one above the version it read. First a test round
- * for each way, then for each way that keeps the data right a benchmark round: the same pace again, to measure how long
- * an update takes from its tick to its end.
+ * salary it read plus one; the version in the row must then be exactly one above the version it read. First a test
+ * round for each way, then for each way that keeps the data right a benchmark round: the same pace again, to measure
+ * how long an update takes from its tick to its end.
  */
 import { withoutPassword } from '../../../base/address.ts'
 import { humanMs } from '../../../base/duration.ts'
@@ -99,7 +99,8 @@ export const employee = experiment({
   telling: {
     read: ({ fields }) => `read version ${String(fields['version'])}`,
     wrote: ({ fields }) =>
-      `wrote version ${String(fields['version'])}${fields['gap'] === true ? `, but had read ${String(fields['read'])}: what was written in between is lost` : ''}`,
+      `wrote version ${String(fields['version'])}` +
+      (fields['gap'] === true ? `, but had read ${String(fields['read'])}: what was written in between is lost` : ''),
     refused: ({ fields }) => `refused: the row is no longer at version ${String(fields['version'])}`,
   },
   draw: acts => oneTick(acts, act => isInconsistent(act) || act.fields['outcome'] === 'refused'),

@@ -103,7 +103,9 @@ export const STRANGERS = [
   { who: 'an unknown user', login: 'nobody:guessed', expected: 'WRONGPASS' },
 ] as const
 
-/** "allowed", or the code by which the server refuses. By a connection of its own: one that subscribed is no good after. */
+/**
+ * "allowed", or the code by which the server refuses. By a connection of its own: one that subscribed is no good after.
+ */
 export async function answerOf(address: string, [command = '', ...args]: readonly string[]): Promise<string> {
   const raw = openRaw(address)
   try {
