@@ -1,5 +1,5 @@
-// What a waiting task costs in memory, and what a section costs that nobody contends for: by acquire and release, and by
-// run(). Over the memory store, whose tickets are counted too.
+// What a waiting task costs in memory, and what a section costs that nobody contends for: by acquire and release, and
+// by run(). Over the memory store, whose tickets are counted too.
 //
 //   npm run bench -- memory [--tasks 20000] [--sections 50000]
 import { parseArgs } from 'node:util'

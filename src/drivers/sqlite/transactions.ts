@@ -4,8 +4,8 @@
  * write to the disk.
  *
  * Who finds the file busy tries again after 1 to 5 ms at random, later less often, without blocking the event loop,
- * until the call's time is over. A process that is always busy makes a gap for others now and then. That is fair enough between processes:
- * with SQLite's own waiting, one of four had everything and two had nothing.
+ * until the call's time is over. A process that is always busy makes a gap for others now and then. That is fair enough
+ * between processes: with SQLite's own waiting, one of four had everything and two had nothing.
  *
  * The event loop gets its turn every millisecond: a process that does nothing but lock and unlock still runs its
  * timers.
