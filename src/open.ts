@@ -39,6 +39,14 @@ const PROBE = 'holdfast'
  * Nothing idle that holdfast opened keeps the process alive; a pending acquire and a held lease do.
  * @throws ConfigurationError  unknown scheme; client package missing (says what to install); a wrong option
  * @throws StoreUnavailableError  the store does not answer
+ * @example
+ * ```ts
+ * import { open } from 'holdfast'
+ *
+ * const locks = await open('redis://localhost:6379')
+ * await locks.run('report', async lease => writeReport(lease.token))
+ * await locks.close()
+ * ```
  */
 export async function open(target?: string | URL | Store, options: OpenOptions = {}): Promise<Locks> {
   if (typeof options !== 'object' || options === null)

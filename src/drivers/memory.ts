@@ -54,7 +54,16 @@ interface Storage {
 
 const storages = new Map<string, Storage>()
 
-/** Locks within this process, or within all stores of one `storage` name. */
+/**
+ * Locks within this process, or within all stores of one `storage` name.
+ * @example
+ * ```ts
+ * import { createLocks } from 'holdfast'
+ * import { memoryStore } from 'holdfast/memory'
+ *
+ * const locks = createLocks(memoryStore({ storage: 'shared' }))
+ * ```
+ */
 export function memoryStore(options: MemoryStoreOptions = {}): Store {
   refuseUnknown(options, OPTIONS, 'memoryStore')
   const { storage: name = randomUUID(), clock = systemClock } = options

@@ -69,6 +69,14 @@ const REVOKED_MS = 60_000
  * that is passed stays yours: it is never closed, and needs one more connection, which is made with its options, to
  * subscribe.
  * @throws ConfigurationError  neither a client that we know nor an address
+ * @example
+ * ```ts
+ * import { createLocks } from 'holdfast'
+ * import { redisStore } from 'holdfast/redis'
+ * import { Redis } from 'ioredis'
+ *
+ * const locks = createLocks(redisStore(new Redis(), { namespace: 'shop' }))
+ * ```
  */
 export function redisStore(client: RedisLike | string, options: RedisStoreOptions = {}): Store {
   refuseUnknown(options, OPTIONS, 'redisStore')

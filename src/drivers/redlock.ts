@@ -82,6 +82,13 @@ const REVOKED_MS = 60_000
  * Locks on a majority of independent nodes: clients, addresses, or one address `redlock://h1:p1,h2:p2,h3:p3`. Three
  * nodes bear the loss of one, five that of two.
  * @throws ConfigurationError
+ * @example
+ * ```ts
+ * import { createLocks } from 'holdfast'
+ * import { redlockStore } from 'holdfast/redlock'
+ *
+ * const locks = createLocks(redlockStore(['redis://a:6379', 'redis://b:6379', 'redis://c:6379']))
+ * ```
  */
 export function redlockStore(
   servers: readonly (RedisLike | string)[] | string,

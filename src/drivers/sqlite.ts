@@ -74,6 +74,13 @@ const LISTEN_MS = 5_000
  * `defaultFile()`
  * @throws ConfigurationError  the address names no file; the first call: a directory, no directory, read-only, not a
  * database, a newer layout
+ * @example
+ * ```ts
+ * import { createLocks } from 'holdfast'
+ * import { sqliteStore } from 'holdfast/sqlite'
+ *
+ * const locks = createLocks(sqliteStore('/var/lib/app/locks.db'))
+ * ```
  */
 export function sqliteStore(database: string | DatabaseLike = 'sqlite:', options: SqliteStoreOptions = {}): Store {
   refuseUnknown(options, OPTIONS, 'sqliteStore')

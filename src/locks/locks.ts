@@ -35,6 +35,13 @@ const DRAIN_MS = 10_000
 /**
  * Locks over a store of one's own choice. Connects at the first use.
  * @throws ConfigurationError
+ * @example
+ * ```ts
+ * import { createLocks } from 'holdfast'
+ * import { memoryStore } from 'holdfast/memory'
+ *
+ * const locks = createLocks(memoryStore(), { ttl: '5s' })
+ * ```
  */
 export function createLocks(store: Store, options: LocksOptions = {}): Locks {
   return createLocksOn(systemClock, store, options)

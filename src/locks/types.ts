@@ -72,6 +72,11 @@ export interface Locks extends AsyncDisposable {
   /**
    * @throws WaitTimeoutError | StoreUnavailableError | InvalidKeyError | UnsupportedError | ConfigurationError |
    * ClosedError | signal.reason
+   * @example
+   * ```ts
+   * await using lease = await locks.acquire('account:7', { wait: '5s' })
+   * await writeInvoice(lease.token)
+   * ```
    */
   acquire(key: string, options?: AcquireOptions): Promise<Lease>
   /** One attempt. null: somebody else holds it. An unreachable store throws, it is never null. */
@@ -80,10 +85,24 @@ export interface Locks extends AsyncDisposable {
    * Acquires, runs, releases. Settles only after the task has settled. Rejects with LeaseLostError if by then the lease
    * was lost (its `outcome` is what the task came to; a rejection of the task is also its `cause`); an unconfirmed
    * release does not reject.
+   * @example
+   * ```ts
+   * const total = await locks.run('account:7', async lease => {
+   *   await writeInvoice(lease.token)
+   *   return 42
+   * })
+   * ```
    */
   run<T>(key: string, task: Task<Lease, T>): Promise<T>
   run<T>(key: string, options: AcquireOptions, task: Task<Lease, T>): Promise<T>
-  /** As run, but one attempt: { ran: false } when somebody holds it. */
+  /**
+   * As run, but one attempt: { ran: false } when somebody holds it.
+   * @example
+   * ```ts
+   * const outcome = await locks.tryRun('report', () => writeReport())
+   * if (!outcome.ran) console.log(`at work already: ${outcome.holders[0]?.holder}`)
+   * ```
+   */
   tryRun<T>(key: string, task: Task<Lease, T>): Promise<Ran<T>>
   tryRun<T>(key: string, options: TryOptions, task: Task<Lease, T>): Promise<Ran<T>>
   /**
@@ -91,14 +110,31 @@ export interface Locks extends AsyncDisposable {
    * open when it resolves.
    */
   acquireAll(keys: readonly string[], options?: AcquireOptions): Promise<LeaseSet>
+  /**
+   * @example
+   * ```ts
+   * await locks.runAll(['account:7', 'account:9'], async leases => writeInvoice(leases.tokens))
+   * ```
+   */
   runAll<T>(keys: readonly string[], task: Task<LeaseSet, T>): Promise<T>
   runAll<T>(keys: readonly string[], options: AcquireOptions, task: Task<LeaseSet, T>): Promise<T>
   /**
    * At most once per minHold over all processes: cron on every replica. Kept also when the task throws or the process
    * dies. minHold: longer than the clocks differ, shorter than the schedule's period (half is right: with the whole
    * period, jitter skips runs).
+   * @example
+   * ```ts
+   * await locks.once('nightly-report', { minHold: '12h' }, () => writeReport())
+   * ```
    */
   once<T>(key: string, options: TryOptions & { readonly minHold: Duration }, task: Task<Lease, T>): Promise<Ran<T>>
+  /**
+   * @example
+   * ```ts
+   * const election = locks.election('scheduler', { value: 'http://10.0.0.7:8080' })
+   * await election.lead(async lease => refreshPrices(lease.signal), { signal })
+   * ```
+   */
   election(key: string, options?: { readonly value?: string; readonly ttl?: Duration }): Election
   /** null: nobody holds it and nobody waits. */
   inspect(key: string): Promise<LockView | null>

@@ -23,6 +23,13 @@ const ESCAPED = 'json:'
  * @throws UnsupportedError  a shared lease (no single number tells live from stale among several holders), or a store
  * without tokens
  * @throws ConfigurationError  the table is missing, or is not as `schema()` makes it
+ * @example
+ * ```ts
+ * import { fence } from 'holdfast/sql'
+ *
+ * await fence(tx, lease) // first, before any read
+ * await tx.execute('UPDATE account SET balance = balance - ? WHERE id = ?', [20, '7'])
+ * ```
  */
 export async function fence(
   tx: SqlTransaction,

@@ -1,7 +1,8 @@
-/** The examples of the documentation, each as a program of its own. */
+/** The examples of the documentation and of doc comments, each as a program of its own. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { librarySources } from '../tidy/sources.ts'
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -19,11 +20,16 @@ export interface Block {
 
 export function documents(): readonly string[] {
   const inDocs = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
-  return ['README.md', ...inDocs.map(name => `docs/${name}`)].filter(name => name.endsWith('.md')).toSorted()
+  const pages = ['README.md', ...inDocs.map(name => `docs/${name}`)].filter(name => name.endsWith('.md'))
+  return [
+    ...pages.toSorted(),
+    ...librarySources().flatMap(({ path, text }) => (text.includes('@example') ? [path] : [])),
+  ]
 }
 
-/** What stands between ```ts and ```. Indented blocks, as in lists, count as well. */
-export function blocksOf(document: string, text = readFileSync(join(ROOT, document), 'utf8')): readonly Block[] {
+/** What stands between ```ts and ```. Indented blocks, as in lists, count as well, and those of doc comments. */
+export function blocksOf(document: string, given = readFileSync(join(ROOT, document), 'utf8')): readonly Block[] {
+  const text = document.endsWith('.ts') ? given.replaceAll(/^ *\* ?/gm, '') : given
   const blocks: Block[] = []
   let open: { readonly line: number; readonly lines: string[] } | undefined
   for (const [index, line] of text.split('\n').entries()) {
