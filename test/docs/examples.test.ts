@@ -2,10 +2,11 @@
  * What the documentation shows compiles against the package as users get it, and what it says that it prints is what it
  * prints.
  *
- * Every ```ts block of README.md, docs and the doc comments of src is a module of its own and is type-checked. It may use `locks`, `lease`, `tx`
- * and `signal` without saying where they come from, and functions that stand for the reader's own work (WORK below). A
- * block whose first line is `// runs` is executed as well, in an empty folder and with a state folder of its own; it
- * must end well, write nothing to stderr, and print exactly its `// prints: ...` comments, if it has any.
+ * Every ```ts block of README.md, docs and the doc comments of src is a module of its own and is type-checked. It may
+ * use `locks`, `lease`, `tx` and `signal` without saying where they come from, and functions that stand for the
+ * reader's own work (WORK below). A block whose first line is `// runs` is executed as well, in an empty folder and
+ * with a state folder of its own; it must end well, write nothing to stderr, and print exactly its `// prints: ...`
+ * comments, if it has any.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
