@@ -13,7 +13,7 @@ import type { Pursuit } from './acquire.ts'
 import { attemptOnce } from './attempt.ts'
 import type { Refusal, Wanted } from './attempt.ts'
 import { createApplicants } from './applicants.ts'
-import type { Applicant, Waiting } from './applicants.ts'
+import type { Applicant, Line, Waiting } from './applicants.ts'
 import { heldHere } from './chain.ts'
 import type { Core } from './core.ts'
 import { within } from '../base/deadline.ts'
@@ -39,16 +39,25 @@ export interface Cohorts {
   idle(): Promise<void>
 }
 
-interface Cohort {
+class Cohort implements Line {
+  readonly row: Row
   /** Tasks of that name may join it; null: nobody may. */
   readonly name: string | null
-  readonly row: Row
   readonly wanted: Wanted
-  readonly queue: Set<Applicant>
+  readonly queue = new Set<Applicant>()
   /** The ticket that passes from task to task. One that may not be passed on any more has no cohort. */
-  held: Held | null
-  pursuit: Pursuit | null
-  readonly running: number
+  held: Held | null = null
+  pursuit: Pursuit | null = null
+
+  constructor(row: Row, name: string | null, wanted: Wanted) {
+    this.row = row
+    this.name = name
+    this.wanted = wanted
+  }
+
+  get running(): number {
+    return this.held?.running.size ?? 0
+  }
 }
 
 /** The cohorts of one key that wait or hold, in the order in which they came. */
@@ -185,13 +194,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     const { last } = row
     if (last !== null && name !== null && last.name === name) return last
     if (row.crowded === null && last !== null && mayQueueAgain(last)) row.crowded = last
-    const cohort: Cohort = {
-      ...{ name, row, queue: new Set<Applicant>(), held: null, pursuit: null },
-      wanted: share ? wanted : { ...wanted, tokens: 1 },
-      get running() {
-        return this.held?.running.size ?? 0
-      },
-    }
+    const cohort = new Cohort(row, name, share ? wanted : { ...wanted, tokens: 1 })
     row.cohorts.add(cohort)
     row.last = cohort
     return cohort

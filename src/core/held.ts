@@ -6,26 +6,60 @@ import { leaveTicket } from './attempt.ts'
 import type { Grant } from './attempt.ts'
 import type { Core } from './core.ts'
 import { OpenLease } from './lease.ts'
-import type { ReleaseResult, Settle } from './lease.ts'
+import type { ReleaseResult } from './lease.ts'
 import { isFresh, mayPass, UNUSED } from './passing.ts'
-import type { CohortLimits, Passing, Verdict } from './passing.ts'
+import type { CohortLimits, Verdict } from './passing.ts'
 import type { Risk } from './risk.ts'
 import { isOpen } from './ticket.ts'
-import type { HeldTicket } from './ticket.ts'
+import type { HeldTicket, TicketObserver } from './ticket.ts'
+import type { LeaseLostReason } from '../store/contract.ts'
 
-export interface Held {
+/** A class, since a busy key makes very many: one object each, which is also what its ticket tells. */
+export class Held implements TicketObserver {
   readonly ticket: HeldTicket
   readonly handover: Grant['handover']
-  readonly running: Set<OpenLease>
+  readonly running = new Set<OpenLease>()
   /** Something has changed: a task has settled, the ticket is lost, the store has answered. */
   readonly changed: () => void
-  readonly settle: Settle
   /** More leases may come: it is not left although no task runs. */
-  wanted: boolean
-  passing: Passing
+  wanted = true
+  passing = UNUSED
   /** The store is being asked who waits. */
-  asking: boolean
-  leaving: Promise<ReleaseResult> | null
+  asking = false
+  leaving: Promise<ReleaseResult> | null = null
+  readonly #life: Life
+
+  constructor(life: Life, { ticket, handover }: Grant, changed: () => void) {
+    this.#life = life
+    this.ticket = ticket
+    this.handover = handover
+    this.changed = changed
+    ticket.observer = this
+  }
+
+  settle(open: OpenLease): Promise<ReleaseResult> {
+    return this.#life.settle(this, open)
+  }
+
+  lost(reason: LeaseLostReason, message: string): void {
+    this.#life.lost(this, reason, message)
+  }
+
+  suspect(cause: unknown): void {
+    this.#life.suspect(this, cause)
+  }
+
+  renewed(tookMs: number, sentAt: number): void {
+    this.#life.renewed(this, tookMs, sentAt)
+  }
+}
+
+/** What the tasks and the ticket of one have to tell, and is dealt with for all of them in one place. */
+interface Life {
+  settle(held: Held, open: OpenLease): Promise<ReleaseResult>
+  lost(held: Held, reason: LeaseLostReason, message: string): void
+  suspect(held: Held, cause: unknown): void
+  renewed(held: Held, tookMs: number, sentAt: number): void
 }
 
 export interface Helds {
@@ -50,45 +84,38 @@ export function createHelds(core: Core, limits: CohortLimits, risk: Risk): Helds
   let active = 0
   let idle = (): void => {}
 
-  function adopt({ ticket, handover }: Grant, changed: () => void): Held {
-    const held: Held = {
-      ...{ ticket, handover, changed, running: new Set<OpenLease>(), wanted: true },
-      settle: open => settle(held, open),
-      passing: UNUSED,
-      asking: false,
-      leaving: null,
-    }
-    observe(held)
-    renewer.watch(ticket)
+  const life: Life = { settle, lost, suspect, renewed }
+
+  function adopt(grant: Grant, changed: () => void): Held {
+    const held = new Held(life, grant, changed)
+    renewer.watch(held.ticket)
     return held
   }
 
-  function observe(held: Held): void {
+  function lost(held: Held, reason: LeaseLostReason, message: string): void {
     const { ticket, running } = held
-    const { key } = ticket
-    ticket.observer = {
-      lost(reason, message) {
-        // The tasks that wait go back to the store; those that run keep their ticket's memory until they have settled.
-        renewer.unwatch(ticket)
-        held.wanted = false
-        for (const open of [...running]) {
-          if (reason === 'revoked') events.emit({ type: 'revoked', key, token: open.token, reason: message })
-          open.lose(reason, reason === 'revoked' ? `it was revoked (${message})` : message)
-        }
-        // Lost between two tasks, while the store was asked who waits: no task will leave for it.
-        leaveWhenDone(held)
-        held.changed()
-      },
-      suspect(cause) {
-        for (const { token } of [...running])
-          events.emit({ type: 'suspect', key, token, leftMs: ticket.validUntil - clock.now(), cause })
-      },
-      renewed(tookMs, sentAt) {
-        for (const open of running) open.proven(sentAt)
-        if (!events.wants('renewed')) return
-        for (const { token } of [...running]) events.emit({ type: 'renewed', key, token, tookMs })
-      },
+    // The tasks that wait go back to the store; those that run keep their ticket's memory until they have settled.
+    renewer.unwatch(ticket)
+    held.wanted = false
+    for (const open of [...running]) {
+      if (reason === 'revoked') events.emit({ type: 'revoked', key: ticket.key, token: open.token, reason: message })
+      open.lose(reason, reason === 'revoked' ? `it was revoked (${message})` : message)
     }
+    // Lost between two tasks, while the store was asked who waits: no task will leave for it.
+    leaveWhenDone(held)
+    held.changed()
+  }
+
+  function suspect({ ticket, running }: Held, cause: unknown): void {
+    const { key } = ticket
+    for (const { token } of [...running])
+      events.emit({ type: 'suspect', key, token, leftMs: ticket.validUntil - clock.now(), cause })
+  }
+
+  function renewed({ ticket, running }: Held, tookMs: number, sentAt: number): void {
+    for (const open of running) open.proven(sentAt)
+    if (!events.wants('renewed')) return
+    for (const { token } of [...running]) events.emit({ type: 'renewed', key: ticket.key, token, tookMs })
   }
 
   function next(held: Held): Verdict {
@@ -112,7 +139,7 @@ export function createHelds(core: Core, limits: CohortLimits, risk: Risk): Helds
   function lease(held: Held): OpenLease {
     const { ticket } = held
     const token = ticket.token === 0 ? 0 : ticket.token + held.passing.used - 1
-    const open = new OpenLease(core, ticket, token, held.settle)
+    const open = new OpenLease(core, ticket, token, held)
     held.running.add(open)
     active += 1
     return open

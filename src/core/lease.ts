@@ -15,8 +15,10 @@ import { ttlFor } from './window.ts'
 
 export type ReleaseResult = 'released' | 'lost' | 'unconfirmed'
 
-/** Called once, when the holder says that it is done: passes the ticket on or takes it out. */
-export type Settle = (lease: OpenLease) => Promise<ReleaseResult>
+/** Asked once, when the holder says that it is done: passes the ticket on or takes it out. */
+export interface Settling {
+  settle(lease: OpenLease): Promise<ReleaseResult>
+}
 
 /** A store may count in units of its own. */
 const ROUNDED = 0.99
@@ -29,14 +31,14 @@ export class OpenLease implements Lease {
   readonly since: number
   readonly #core: Core
   readonly #ticket: HeldTicket
-  readonly #settle: Settle
+  readonly #settling: Settling
   #lost: LeaseLostError | undefined
   #releasing: Promise<ReleaseResult> | undefined
   #controller: AbortController | undefined
   #provenAt: number
   #unprovenMs = 0
 
-  constructor(core: Core, ticket: HeldTicket, token: number, settle: Settle) {
+  constructor(core: Core, ticket: HeldTicket, token: number, settling: Settling) {
     this.key = ticket.key
     this.token = token
     this.mode = ticket.mode
@@ -44,7 +46,7 @@ export class OpenLease implements Lease {
     this.#provenAt = this.since
     this.#core = core
     this.#ticket = ticket
-    this.#settle = settle
+    this.#settling = settling
   }
 
   /** Made when somebody asks for it: most tasks do not. */
@@ -103,7 +105,7 @@ export class OpenLease implements Lease {
     if (this.#releasing === undefined) {
       // Found dead now, it is reported as lost and not as released.
       this.#isHeld()
-      this.#releasing = this.#settle(this)
+      this.#releasing = this.#settling.settle(this)
     }
     return this.#releasing
   }
