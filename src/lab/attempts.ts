@@ -6,7 +6,7 @@ import { number } from '../base/decode.ts'
 import { actsOf } from './acts.ts'
 import type { Act } from './acts.ts'
 import type { Turn } from './declaration.ts'
-import { count, mean, percentile, showMs } from './figures.ts'
+import { count, mean, percentile, showMs, sum } from './figures.ts'
 import { hostNow, ticks } from './host-time.ts'
 import type { Schedule } from './host-time.ts'
 import { table } from './table.ts'
@@ -73,9 +73,8 @@ export function byWorker(attempts: readonly Act[]): readonly (readonly Act[])[] 
 
 /** For people: "2 errors in 40 attempts", with the first message, so that one which nobody expected explains itself. */
 export function showErrors(tallies: readonly Tally[]): string {
-  const sum = (of: (one: Tally) => number): number => tallies.reduce((total, one) => total + of(one), 0)
-  const errors = sum(one => one.errors)
-  const attempts = sum(one => one.attempted)
+  const errors = sum(tallies, one => one.errors)
+  const attempts = sum(tallies, one => one.attempted)
   const problem = tallies.find(one => one.problem !== null)?.problem
   const first = problem === undefined ? '' : `, first: ${problem}`
   return `${count(errors, 'error')} in ${count(attempts, 'attempt')}${first}`

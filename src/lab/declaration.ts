@@ -92,6 +92,8 @@ export interface Stage<Settings> {
   readonly directory: string
   /** A key of this run's own. */
   readonly key: string
+  /** Of all locks of the run; empty: none. */
+  readonly namespace: string
   /** Aborts at Ctrl-C or SIGTERM. The workers are told without your doing. */
   readonly interrupted: AbortSignal
   /** What the run is done with, for the reader and for --json. Once, at the end of setup. */
@@ -142,6 +144,8 @@ export interface Site<Settings> {
   readonly settings: Settings
   readonly name: string
   readonly key: string
+  /** Of all locks of the run; those of `locks` have it already. */
+  readonly namespace: string
   readonly place: Fields
   /** Locks of this worker, in its name and with its journal; closed at the end. */
   locks(store: string): Promise<Locks>

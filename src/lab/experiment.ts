@@ -2,8 +2,9 @@
  * From a declaration to an experiment that can be listed, performed, and opened in a worker process; and the two forms
  * of what it may claim.
  */
+import { namespaceOf } from '../base/address.ts'
 import type { Claim, Declaration, Parts, Site } from './declaration.ts'
-import { oneIn, optional, readOptions, some, whole } from './options.ts'
+import { oneIn, optional, readOptions, some, span, whole } from './options.ts'
 import type { Given, Options } from './options.ts'
 import { perform } from './perform.ts'
 import type { Performed } from './judge.ts'
@@ -32,6 +33,13 @@ export function experiment<const O extends Options, Scene, const Name extends st
   const names = namesOf(ways)
   const common = {
     ways: some(names, 'which of the ways'),
+    patienceMs: span({
+      min: 100,
+      max: 3_600_000,
+      default: '30s',
+      help: 'how long to wait for what must be seen, before it counts as not shown',
+    }),
+    namespace: optional('name', 'namespace of the locks (else that of the address, else HOLDFAST_NAMESPACE)'),
     sabotage: oneIn(names, 'take the repair of one way out, to see that the experiment notices'),
     ...(worker === undefined
       ? {}
@@ -45,13 +53,16 @@ export function experiment<const O extends Options, Scene, const Name extends st
     question,
     source,
     options: { ...declaration.options, ...common },
-    perform(given, ground) {
+    perform(asked, ground) {
+      const given = settled(asked)
       const shared = readOptions(common, given)
       return perform(declaration, {
         ...ground,
         settings: readOptions(declaration.options, given),
         ways: shared.ways,
         sabotage: shared.sabotage,
+        namespace: shared.namespace ?? '',
+        patienceMs: shared.patienceMs,
         journal: shared.journal ?? null,
         given,
         roundsOf: way => (typeof rounds === 'function' ? rounds(way) : (shared.rounds ?? rounds)),
@@ -69,6 +80,18 @@ export function experiment<const O extends Options, Scene, const Name extends st
       }
     },
   }
+}
+
+/**
+ * The namespace once, by itself: who says it nearest to the call is meant, the option, then the address, then the
+ * environment. So no experiment meets an address with one in it.
+ * @throws ConfigurationError  the address names two
+ */
+function settled(given: Given): Given {
+  const { store, namespace = process.env['HOLDFAST_NAMESPACE'] ?? '' } = given
+  if (typeof store !== 'string') return { ...given, namespace }
+  const at = namespaceOf(store)
+  return { ...given, store: at.address, namespace: given['namespace'] ?? at.namespace ?? namespace }
 }
 
 function namesOf<Name extends string>(ways: Readonly<Record<Name, unknown>>): readonly Name[] {

@@ -11,6 +11,15 @@ export function percentile(values: readonly number[], share: number): number | n
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? null
 }
 
+export function sum<One>(ones: readonly One[], of: (one: One) => number): number {
+  return ones.reduce((total, one) => total + of(one), 0)
+}
+
+/** "33 %". */
+export function share(part: number, whole: number): string {
+  return whole === 0 ? '0 %' : `${Math.round((100 * part) / whole)} %`
+}
+
 /** For tables: "16.4 ms", or a dash where nothing was measured. */
 export function showMs(ms: number | null): string {
   return ms === null ? '-' : `${ms.toFixed(1)} ms`

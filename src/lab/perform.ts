@@ -87,12 +87,13 @@ export function perform<O extends Options, Scene, Name extends string, Does, Out
 
 /** Ctrl-C ends the parts of a round, and with them the round; one that goes on all the same is given up. */
 function unlessInterrupted<Answer>(round: Promise<Answer>, interrupted: AbortSignal): Promise<Answer> {
+  const over = new AbortController()
   const given = new Promise<never>((_resolve, reject) => {
     const giveUp = (): void => void systemClock.after(GRACE_MS, () => reject(new NotShown('The round was given up.')))
     if (interrupted.aborted) giveUp()
-    else interrupted.addEventListener('abort', giveUp)
+    else interrupted.addEventListener('abort', giveUp, { signal: over.signal })
   })
-  return Promise.race([round, given])
+  return Promise.race([round, given]).finally(() => over.abort())
 }
 
 /** @throws ConfigurationError  it cannot be made */

@@ -95,7 +95,23 @@ export async function tryRedis(): Promise<void> {
   }
 }
 
-/** The name under which the driver keeps a lock of no namespace. */
-export function recordOf(key: string): string {
-  return `holdfast::${key}`
+/** What the server says to a command: "allowed", or the code by which it refuses. By a connection of its own: one that subscribed is no good after. */
+export async function answerTo([command = '', ...args]: readonly string[], address: string): Promise<string> {
+  const raw = openRaw(address)
+  try {
+    await raw.ask(command, ...args)
+    return 'allowed'
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    // Redis 7.0 has no code for what a script tries.
+    if (message.includes('The user executing the script can')) return 'NOPERM'
+    return /\b(?:NOPERM|NOAUTH|WRONGPASS)\b/.exec(message)?.[0] ?? message
+  } finally {
+    await raw.close()
+  }
+}
+
+/** The name under which the driver keeps a lock. */
+export function recordOf({ key, namespace }: { readonly key: string; readonly namespace: string }): string {
+  return `holdfast:${encodeURIComponent(namespace)}:${key}`
 }

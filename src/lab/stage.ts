@@ -70,6 +70,8 @@ export interface Asked<Settings> extends Ground {
   readonly settings: Settings
   readonly given: Given
   readonly sabotage: string | null
+  readonly namespace: string
+  readonly patienceMs: number
   /** A folder. */
   readonly journal: string | null
 }
@@ -93,7 +95,7 @@ export function createStage<Settings>(name: string, asked: Asked<Settings>, at: 
   })
   const record = (act: Act): void => void acts.push(act)
   const workers = async (names: readonly string[], place: Message = {}): Promise<readonly Member[]> => {
-    const crew = names.map(worker => startWorker(worker, { way: () => way, record }))
+    const crew = names.map(worker => startWorker(worker, { way: () => way, patienceMs: asked.patienceMs, record }))
     members.push(...crew)
     at.use({ close: async () => void (await Promise.all(crew.map(member => member.end()))) })
     const { journal } = asked
@@ -112,6 +114,7 @@ export function createStage<Settings>(name: string, asked: Asked<Settings>, at: 
       directory: at.directory,
       interrupted: at.interrupted,
       key,
+      namespace: asked.namespace,
       use: at.use,
       workers: asTuple(workers),
       act: (who, type, fields = {}) => record({ who, type, at: hostNow(), fields }),

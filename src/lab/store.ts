@@ -14,11 +14,17 @@ export interface LabStore {
  * null: a file of the run's own. Reached before any worker is started.
  * @throws ConfigurationError | StoreUnavailableError
  */
-export async function storeAt(address: string | null, directory: string): Promise<LabStore> {
+export async function storeAt(
+  address: string | null,
+  { directory, namespace }: { readonly directory: string; readonly namespace: string },
+): Promise<LabStore> {
   const store = address ?? `sqlite:${join(directory, 'locks.db')}`
-  const locks = await open(store)
+  const locks = await open(store, { namespace })
   const { reach, guarantee } = locks.traits
   await locks.close({ drain: 0 })
   if (reach === 'process') throw new ConfigurationError('--store must be one that several processes share.')
-  return { address: store, told: `${withoutPassword(store)} (guarantee: ${guarantee})` }
+  return {
+    address: store,
+    told: `${withoutPassword(store)}${namespace === '' ? '' : `, namespace ${namespace}`} (guarantee: ${guarantee})`,
+  }
 }

@@ -59,6 +59,8 @@ async function begin(request: Fields): Promise<void> {
   const experiment = experimentNamed(text(request, 'experiment'))
   const name = text(request, 'name')
   key = text(request, 'key')
+  const given = record(request['given'], 'given')
+  const namespace = text(given, 'namespace')
   const folder = request['journal']
   const path = typeof folder === 'string' ? join(folder, `${name.replaceAll(' ', '-')}.journal`) : null
   if (path !== null) closables.push((journal = openJournal(path, name)))
@@ -67,12 +69,12 @@ async function begin(request: Fields): Promise<void> {
     return thing
   }
   const locks = async (store: string): ReturnType<typeof open> => {
-    const opened = await open(store, path === null ? { holder: name } : { holder: name, journal: path })
+    const opened = await open(store, { holder: name, namespace, ...(path !== null && { journal: path }) })
     use({ close: () => opened.close({ drain: 0 }) })
     return opened
   }
-  const site = { name, key, place: record(request['place'], 'place'), locks, use }
-  play = (await experiment?.open(record(request['given'], 'given'), site)) ?? null
+  const site = { name, key, namespace, place: record(request['place'], 'place'), locks, use }
+  play = (await experiment?.open(given, site)) ?? null
 }
 
 async function perform(request: Fields): Promise<void> {

@@ -10,6 +10,7 @@ import { fork } from 'node:child_process'
 import { sleep, systemClock } from '../base/clock.ts'
 import { record, oneOf, text } from '../base/decode.ts'
 import type { Fields } from '../base/decode.ts'
+import { humanMs } from '../base/duration.ts'
 import { ConfigurationError, StoreUnavailableError, UnsupportedError } from '../base/errors.ts'
 import { decodeAct } from './acts.ts'
 import type { Act } from './acts.ts'
@@ -21,9 +22,6 @@ import type { Message } from './wire.ts'
 /** A worker that has not ended so long after it was told to is killed. */
 const GRACE_MS = 3_000
 const OPEN_MS = 30_000
-/** Longer than any gate or part takes, on a machine that is busy with other things. */
-const PATIENCE_MS = 30_000
-
 /** What had to be seen did not come: nothing was shown, neither that a way holds nor that it does not. */
 export class NotShown extends Error {
   override readonly name = 'NotShown'
@@ -40,6 +38,8 @@ export interface Member extends Worker {
 export interface MemberOptions {
   /** The way of the current round. */
   readonly way: () => string
+  /** The longest that what must be seen may take. */
+  readonly patienceMs: number
   /** Every act, as it arrives. */
   readonly record: (act: Act) => void
 }
@@ -81,15 +81,15 @@ export function startWorker(name: string, options: MemberOptions): Member {
       current = { resolve, reject, hear }
       send(request)
     })
-    return limited(asked, withinMs, `${name} did not finish within ${withinMs} ms.`)
+    return limited(asked, withinMs, `${name} did not finish within ${humanMs(withinMs)} (--patience).`)
   }
 
   return {
     name,
     child,
     open: request => ask({ ...request, kind: 'open', name }, OPEN_MS),
-    play(part, order = {}, { startAt = hostNow(), withinMs = PATIENCE_MS } = {}) {
-      const heard = hearing(name)
+    play(part, order = {}, { startAt = hostNow(), withinMs = options.patienceMs } = {}) {
+      const heard = hearing(name, options.patienceMs)
       const request = { kind: 'play', part, order, startAt, way: options.way() }
       const done = ask(request, withinMs, heard.hear)
       // Whoever waits for it is told; but the round may fail before it comes to that.
@@ -114,7 +114,10 @@ interface Asked {
 }
 
 /** The acts of one part, and who waits for which. */
-function hearing(name: string): {
+function hearing(
+  name: string,
+  patienceMs: number,
+): {
   readonly hear: (act: Act) => void
   /** `failure`: why it did not come to its end. */
   readonly end: (failure: unknown) => void
@@ -148,7 +151,7 @@ function hearing(name: string): {
         waiting.add(look)
         look()
       })
-      return limited(seen, PATIENCE_MS, `"${name}" did not come to ${those} in ${PATIENCE_MS} ms.`)
+      return limited(seen, patienceMs, `"${name}" did not come to ${those} within ${humanMs(patienceMs)} (--patience).`)
     },
   }
 }

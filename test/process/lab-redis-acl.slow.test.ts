@@ -58,6 +58,12 @@ describe('with servers of its own', () => {
     expect(verdict.lessons).toHaveLength(3)
   })
 
+  test('in a namespace it attacks the locks of that namespace, and shows the same', async () => {
+    const { broken, verdict } = await bench.judge('redis-acl', '--namespace', 'shop')
+    expect({ broken, passed: verdict.passed }).toEqual({ broken: [], passed: true })
+    expect(waysOf(verdict['rounds'])[0]?.attacks[0]?.command).toBe('DEL holdfast:shop:invoice:9')
+  })
+
   test.each([
     ['users', ['users: neither does', 'app: cannot touch the locks', 'holdfast: nothing else does']],
     ['open', ['open: shows the problem']],

@@ -88,10 +88,15 @@ describe('with a Redis of its own', () => {
     expect(finished.stdout).not.toContain('Verdict')
   })
 
+  test('raw keys are those of the namespace of the run', async () => {
+    const args = ['--rounds', '1', '--sabotage', 'holdfast', '--ways', 'holdfast', '--namespace', 'shop:a']
+    expect((await bench.judge('unlock', ...args)).broken).toEqual([expect.stringContaining('no two inside')])
+  })
+
   test('a Redis of the user is used, and left without a trace', async () => {
     const server = await redisServer()
     try {
-      const { code, verdict } = await bench.judge('unlock', '--rounds', '1', '--store', server.url)
+      const { code, verdict } = await bench.judge('unlock', '--rounds', '1', '--store', `${server.url}?namespace=shop`)
       expect({ code, broken: verdict.findings.filter(finding => !finding.holds) }).toEqual({ code: 0, broken: [] })
       expect(await server.ask('KEYS', '*')).toEqual([])
     } finally {

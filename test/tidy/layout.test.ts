@@ -9,6 +9,9 @@ const MAX_COLUMNS = 120
 /** In quotes, or a regular expression with a line of its own. */
 const TEXT = /'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`|^\s*\/.*\/\w*,?$/g
 
+/** So has an experiment; what it needs beyond that other experiments will need too, and belongs to the machinery. */
+const EXPERIMENT = { files: 3, bytes: 12 * 1024 }
+
 const { exports, peerDependencies, peerDependenciesMeta, files } = packageJson()
 const drivers = librarySources().flatMap(({ path }) => /^src\/drivers\/([a-z-]+)\.ts$/.exec(path)?.[1] ?? [])
 
@@ -68,6 +71,23 @@ describe('a driver', () => {
   test.each(drivers)('%s opens with its design and its guarantee', driver => {
     const header = /^\/\*\*[^]*?\*\//.exec(read(`src/drivers/${driver}.ts`))?.[0] ?? ''
     expect(header).toContain('Guarantee:')
+  })
+})
+
+describe('an experiment', () => {
+  const FOLDER = 'src/lab/experiments/'
+  const parts = filesOf(FOLDER).map(({ path, text }) => ({ name: path.slice(FOLDER.length).split('/'), text }))
+  const names = [...new Set(parts.filter(({ name }) => name.length > 1).map(({ name: [first = ''] }) => first))]
+
+  test('there are experiments', () => {
+    expect(names).toContain('employee')
+    expect(parts.filter(({ name }) => name.length === 1).map(({ name }) => name.join('/'))).toEqual(['index.ts'])
+  })
+
+  test.each(names)(`%s is at most ${EXPERIMENT.files} files of ${EXPERIMENT.bytes} bytes in all`, experiment => {
+    const own = parts.filter(({ name: [first] }) => first === experiment)
+    expect(own.length).toBeLessThanOrEqual(EXPERIMENT.files)
+    expect(own.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0)).toBeLessThanOrEqual(EXPERIMENT.bytes)
   })
 })
 

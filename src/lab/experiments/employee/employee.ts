@@ -8,23 +8,20 @@
  */
 import { withoutPassword } from '../../../base/address.ts'
 import { humanMs } from '../../../base/duration.ts'
-import { ConfigurationError } from '../../../base/errors.ts'
 import { oneTick, showErrors, showTallies } from '../../attempts.ts'
 import { databaseAt } from '../../database.ts'
 import { experiment, holds, shows } from '../../experiment.ts'
 import { exposureOf } from '../../exposure.ts'
-import { count, showMs } from '../../figures.ts'
-import { optional, span, storeOption, whole } from '../../options.ts'
+import { showMs } from '../../figures.ts'
+import { optional, span, storeOption } from '../../options.ts'
+import { isInconsistent, tellingRow } from '../../row.ts'
 import { storeAt } from '../../store.ts'
-import { together } from '../../together.ts'
-import { isInconsistent, lessons, outcomeOf, showUpdates } from './outcome.ts'
+import { refuseWithoutTick, showExtended, showTicking, startTicking, ticking, tickUntilShown } from '../../ticking.ts'
+import { lessons, outcomeOf, showUpdates } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
-import { CREATE, DROP, readRow, ways, worker } from './ways.ts'
+import { row, ways, worker } from './ways.ts'
 
 const danger = { opens: 'read', closes: ['wrote', 'refused', 'leaves'] }
-const DAY_MS = 86_400_000
-/** A round that has shown nothing yet is run on so many times at most. */
-const EXTENSIONS = 4
 
 const right = holds<Outcome>(
   'no data inconsistencies, no update lost',
@@ -38,22 +35,8 @@ export const employee = experiment({
   question: 'What happens to one row when several processes change it at once?',
   source: '"go-blog-distributed-mutex" by Antonio Alexander',
   options: {
-    workers: whole({
-      default: '2',
-      min: 2,
-      max: 64,
-      help: 'worker processes, 2 to 64',
-      why: 'One worker alone has nobody to collide with.',
-    }),
-    durationMs: span({ default: '10s', min: 1, max: DAY_MS, help: 'length of each round' }),
-    intervalMs: span({
-      default: '1s',
-      min: 1,
-      max: DAY_MS,
-      help: 'time between two ticks; at each tick every worker makes one update',
-    }),
+    ...ticking,
     thinkMs: span({ default: '15ms', max: 60_000, help: 'time between reading the row and updating it' }),
-    lateMs: span({ default: '0s', max: 60_000, help: 'keep all but the first apart from it by so much', hidden: true }),
     store: storeOption('store of the mutex (default: a SQLite file of its own)'),
     db: optional('url', 'database of the row (default: a SQLite file of its own)'),
   },
@@ -61,53 +44,41 @@ export const employee = experiment({
   ways,
 
   async setup(stage) {
-    const { workers, durationMs, intervalMs, thinkMs } = stage.settings
-    if (durationMs < intervalMs)
-      throw new ConfigurationError('--duration must be at least as long as --interval: a round needs a tick.')
-    const store = await storeAt(stage.settings.store, stage.directory)
+    refuseWithoutTick(stage.settings)
+    const store = await storeAt(stage.settings.store, stage)
     const database = await databaseAt(stage.settings.db, stage.directory)
-    const row = stage.use(await database.connect())
-    for (const statement of CREATE) await row.execute(statement, [])
-    stage.use({ close: async () => void (await row.execute(DROP, [])) })
-    const names = Array.from({ length: workers }, (_, index) => `worker ${index + 1}`)
-    const crew = await stage.workers(names, { store: store.address, db: database.address })
+    const connection = stage.use(await database.connect())
+    await row.create(stage, connection)
+    const crew = await startTicking(stage, { store: store.address, db: database.address })
     stage.conditions({
-      workers: `${workers} processes, all ticking together every ${humanMs(intervalMs)}, ${humanMs(durationMs)} a round`,
-      update: `read the row, think for ${humanMs(thinkMs)}, write the salary plus one; the version must rise by exactly one`,
+      workers: showTicking(stage.settings),
+      update: `read the row, think for ${humanMs(stage.settings.thinkMs)}, write the salary plus one; the version must rise by exactly one`,
       mutex: store.told,
       database: withoutPassword(database.address),
       'row lock': database.rowLock,
     })
-    return { crew, row }
+    return { crew, connection }
   },
 
-  async round(way, { crew, row }, stage) {
-    const before = await readRow(row)
-    for (let extended = 0; ; extended += 1) {
-      await together(crew, 'update', stage.settings.durationMs)
-      const after = await readRow(row)
-      const kind = way.round === 0 ? 'test' : 'benchmark'
-      const outcome = outcomeOf(stage.acts(), { kind, extended, applied: after.salary - before.salary })
+  async round(way, { crew, connection }, stage) {
+    const before = await row.read(connection)
+    const kind = way.round === 0 ? 'test' : 'benchmark'
+    return tickUntilShown({ crew, part: 'update', stage }, async extended => {
+      const after = await row.read(connection)
+      const outcome = outcomeOf(stage.acts(), { kind, extended, applied: after.value - before.value })
       const met = exposureOf(stage.acts(), danger).exposed > 0
       const seen = { none: outcome.inconsistencies > 0, version: outcome.refused > 0, mutex: true, 'row-lock': true }
-      const shown = met && (kind === 'benchmark' || seen[way.name])
-      if (shown || extended === EXTENSIONS || stage.interrupted.aborted) return outcome
-    }
+      return { outcome, shown: met && (kind === 'benchmark' || seen[way.name]) }
+    })
   },
 
   danger,
-  telling: {
-    read: ({ fields }) => `read version ${String(fields['version'])}`,
-    wrote: ({ fields }) =>
-      `wrote version ${String(fields['version'])}` +
-      (fields['gap'] === true ? `, but had read ${String(fields['read'])}: what was written in between is lost` : ''),
-    refused: ({ fields }) => `refused: the row is no longer at version ${String(fields['version'])}`,
-  },
+  telling: tellingRow,
   draw: acts => oneTick(acts, act => isInconsistent(act) || act.fields['outcome'] === 'refused'),
   show: round => [
     ...showTallies(round.kind, { all: round, workers: round.workers }, { inconsistencies: one => one.inconsistencies }),
     ...(round.lost > 0 ? [`  Updates that succeeded and are not in the row, written over: ${round.lost}.`] : []),
-    ...(round.extended > 0 ? [`  Run on ${count(round.extended, 'time')}: it had shown nothing yet.`] : []),
+    ...showExtended(round),
   ],
   columns: {
     attempted: ([test]) => test?.attempted ?? 0,

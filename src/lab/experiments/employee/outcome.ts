@@ -1,9 +1,10 @@
 /** What came of a round, counted from its acts, and what to learn from it. Nothing is said that was not measured. */
-import { number } from '../../../base/decode.ts'
 import type { Act } from '../../acts.ts'
 import { attemptsIn, byWorker, tally } from '../../attempts.ts'
 import type { Tally } from '../../attempts.ts'
-import { count, showMs } from '../../figures.ts'
+import { count, share, showMs, sum } from '../../figures.ts'
+import { isInconsistent } from '../../row.ts'
+import type { ways } from './ways.ts'
 
 /** inconsistencies: updates whose version is not one above the version read, since somebody else wrote in between. */
 type Versioned = Tally & { readonly inconsistencies: number }
@@ -31,19 +32,14 @@ function versioned(attempts: readonly Act[]): Versioned {
   return { ...tally(attempts), inconsistencies: attempts.filter(isInconsistent).length }
 }
 
-export function isInconsistent({ fields }: Act): boolean {
-  return fields['outcome'] === 'written' && number(fields, 'written') !== number(fields, 'read') + 1
-}
-
 export function showUpdates(rounds: readonly Outcome[]): string {
-  const sum = (of: (round: Outcome) => number): number => rounds.reduce((total, round) => total + of(round), 0)
-  const inconsistent = sum(round => round.inconsistencies)
-  const updates = sum(round => round.succeeded)
-  const lost = sum(round => round.lost)
+  const inconsistent = sum(rounds, round => round.inconsistencies)
+  const updates = sum(rounds, round => round.succeeded)
+  const lost = sum(rounds, round => round.lost)
   return `${count(inconsistent, 'inconsistency', 'inconsistencies')} in ${count(updates, 'update')}, ${lost} lost`
 }
 
-type Name = 'none' | 'mutex' | 'row-lock' | 'version'
+type Name = keyof typeof ways
 
 /** A paragraph a way: of the test what was right, of the benchmark how long it took. */
 export function lessons(of: (way: Name) => readonly Outcome[]): readonly string[] {
@@ -61,8 +57,4 @@ export function lessons(of: (way: Name) => readonly Outcome[]): readonly string[
     const [test, timed = test] = of(way)
     return test === undefined ? [] : [tell[way](test, showMs(timed?.averageMs ?? null))]
   })
-}
-
-function share(part: number, whole: number): string {
-  return whole === 0 ? '0 %' : `${Math.round((100 * part) / whole)} %`
 }

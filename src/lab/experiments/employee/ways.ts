@@ -3,21 +3,19 @@
  * salary that was read. Right means that the version written is one above the version read: nobody was in between.
  */
 import { sleep, systemClock } from '../../../base/clock.ts'
-import { integer, record, text } from '../../../base/decode.ts'
+import { text } from '../../../base/decode.ts'
 import type { Locks } from '../../../locks/types.ts'
 import type { SqlTransaction } from '../../../sql/transaction.ts'
-import { attemptEachTick } from '../../attempts.ts'
 import { databaseOf } from '../../database.ts'
 import type { Connection } from '../../database.ts'
 import type { Parts, Site, Turn, Way } from '../../declaration.ts'
+import { rowOf } from '../../row.ts'
+import type { Change } from '../../row.ts'
+import { tick } from '../../ticking.ts'
+import type { Ticking } from '../../ticking.ts'
 
-const TABLE = 'holdfast_lab_employee'
-export const DROP = `DROP TABLE IF EXISTS ${TABLE}`
-export const CREATE = [
-  DROP,
-  `CREATE TABLE ${TABLE} (id INTEGER PRIMARY KEY, salary INTEGER NOT NULL, version INTEGER NOT NULL)`,
-  `INSERT INTO ${TABLE} VALUES (1, 0, 0)`,
-]
+/** Its value is the salary. */
+export const row = rowOf('employee')
 
 interface Means {
   readonly locks: Locks
@@ -25,10 +23,9 @@ interface Means {
   readonly connection: Connection
   readonly turn: Turn<Does>
   /** Reads, thinks, writes. `checked`: only if the row is still at the version that was read. */
-  work(options?: { readonly tx?: SqlTransaction; readonly checked?: true }): Promise<Done>
+  work(options?: { readonly tx?: SqlTransaction; readonly checked?: true }): Promise<Change>
 }
-type Done = { outcome: 'written' | 'refused'; read: number; written: number | null }
-type Does = (means: Means) => Promise<Done>
+type Does = (means: Means) => Promise<Change>
 
 const unprotected: Does = ({ turn, work }) => {
   turn.act('works')
@@ -47,7 +44,7 @@ const locked: Does = ({ turn, locks, key, work }) => {
 }
 const rowLocked: Does = ({ turn, connection, work }) => {
   turn.act('asks')
-  const inside = (tx: SqlTransaction): Promise<Done> => {
+  const inside = (tx: SqlTransaction): Promise<Change> => {
     turn.act('holds')
     return work({ tx })
   }
@@ -66,47 +63,26 @@ export const ways: Readonly<Record<Name, Way<Does>>> = {
   version: { is: 'update only if the row is still at the version that was read', does: checked, sabotage: unprotected },
 }
 
-/** `lock` ends a SELECT in a transaction that nobody else may come between. */
-export async function readRow(on: SqlTransaction, lock = ''): Promise<{ salary: number; version: number }> {
-  const [row] = await on.rows(`SELECT salary, version FROM ${TABLE} WHERE id = 1${lock}`, [])
-  const fields = record(row, 'The employee')
-  return { salary: integer(fields, 'salary'), version: integer(fields, 'version') }
-}
-
-/** The version after the write; null: the row had moved on. */
-async function write(tx: SqlTransaction, salary: number, onlyIf: string): Promise<number | null> {
-  const update = `UPDATE ${TABLE} SET salary = ?, version = version + 1 WHERE id = 1${onlyIf}`
-  return (await tx.execute(update, [salary])) === 0 ? null : (await readRow(tx)).version
-}
-
-export interface Settings {
-  readonly intervalMs: number
-  readonly durationMs: number
-  readonly thinkMs: number
-  readonly lateMs: number
-}
-
 /** A worker's half: an update at every tick. */
-export async function worker({ settings, name, key, place, locks, use }: Site<Settings>): Promise<Parts<Does>> {
-  const means = { key, locks: await locks(text(place, 'store')) }
+export async function worker(site: Site<Ticking & { readonly thinkMs: number }>): Promise<Parts<Does>> {
+  const { key, place, use } = site
+  const locks = await site.locks(text(place, 'store'))
   const database = await databaseOf(text(place, 'db'))
   const connection = use(await database.connect())
-  const late = name === 'worker 1' ? 0 : settings.lateMs
   return {
     update(turn) {
       const work: Means['work'] = async ({ tx, checked: careful } = {}) => {
-        const { salary, version } = await readRow(tx ?? connection, tx === undefined ? '' : database.forUpdate)
+        const { value, version } = await row.read(tx ?? connection, tx === undefined ? '' : database.forUpdate)
         turn.act('read', { version })
-        await sleep(systemClock, settings.thinkMs)
-        const onlyIf = careful === true ? ` AND version = ${version}` : ''
-        const put = (where: SqlTransaction): Promise<number | null> => write(where, salary + 1, onlyIf)
+        await sleep(systemClock, site.settings.thinkMs)
+        const put = (on: SqlTransaction): Promise<number | null> =>
+          row.write(on, value + 1, careful === true ? { onlyAt: version } : {})
         const written = await (tx === undefined ? connection.transaction(put) : put(tx))
         if (written === null) turn.act('refused', { version })
-        else turn.act('wrote', { version: written, read: version, gap: written !== version + 1 })
+        else turn.act('wrote', { version: written, read: version })
         return { outcome: written === null ? 'refused' : 'written', read: version, written }
       }
-      const schedule = { ...settings, startAt: turn.startAt + late }
-      return attemptEachTick(turn, schedule, () => turn.way({ ...means, connection, turn, work }))
+      return tick(site, turn, () => turn.way({ locks, key, connection, turn, work }))
     },
   }
 }

@@ -207,7 +207,7 @@ export const failover = experiment({
     ]
   },
 
-  async worker({ name, place, use }) {
+  async worker({ name, namespace, place, use }) {
     const database = await databaseOf(text(place, 'ledger'))
     const ledger = use(await database.connect())
 
@@ -232,7 +232,7 @@ export const failover = experiment({
         act('asks')
         let locks: Locks | null = null
         try {
-          locks = await open(text(order, 'store'), { holder: name })
+          locks = await open(text(order, 'store'), { holder: name, namespace })
           const lease = await locks.tryAcquire(text(order, 'key'), { ttl: TTL })
           if (lease === null) return act('refused')
           act('holds', { token: lease.token })

@@ -6,14 +6,15 @@
  * FLUSHALL lets a second one into a held lock.
  */
 import { relative } from 'node:path'
+import { claimsOf, isAsExpected, showChecks } from '../../checks.ts'
+import type { Check } from '../../checks.ts'
 import type { Way } from '../../declaration.ts'
+import { exercise, withTwo } from '../../exercise.ts'
+import type { Two } from '../../exercise.ts'
 import { experiment, holds, shows } from '../../experiment.ts'
 import { count } from '../../figures.ts'
-import { recordOf, tryRedis } from '../../redis.ts'
-import { table } from '../../table.ts'
-import { checkLocks, withTwo } from './locks.ts'
-import type { Check, Two } from './locks.ts'
-import { answerOf, attempts, FILE, startOpen, startShared, STRANGERS } from './users.ts'
+import { answerTo, recordOf, tryRedis } from '../../redis.ts'
+import { attempts, FILE, startOpen, startShared, STRANGERS } from './users.ts'
 import type { SharedRedis, User } from './users.ts'
 
 const shared = (tooMuch: readonly User[]) => (directory: string) => startShared(directory, tooMuch)
@@ -22,14 +23,6 @@ const ways: Readonly<Record<'open' | 'users', Way<(directory: string) => Promise
   users: { is: 'each may do what is its own', does: shared([]), sabotage: shared(['holdfast', 'app']) },
 }
 
-const GROUPS = {
-  works: 'holdfast: locks work',
-  confined: 'holdfast: nothing else does',
-  own: 'app: may do what it likes with what is its own',
-  kept: 'app: cannot touch the locks, nor the server',
-  out: 'strangers: stay out',
-} as const
-
 type Attack = { readonly command: string; readonly answer: string; readonly twoHolders: boolean }
 type Outcome = { readonly attacks: readonly Attack[]; readonly checks: readonly Check[] }
 
@@ -37,18 +30,6 @@ const spoiled = (rounds: readonly Outcome[]): number =>
   rounds.flatMap(({ attacks }) => attacks).filter(({ twoHolders }) => twoHolders).length
 const showAttacks = (rounds: readonly Outcome[]): string =>
   `two hold after ${spoiled(rounds)} of ${count(rounds.flatMap(({ attacks }) => attacks).length, 'attack')}`
-const asExpected =
-  (group: string) =>
-  ({ checks }: Outcome) => {
-    const own = checks.filter(check => check.group === group)
-    return own.length > 0 && own.every(({ expected, found }) => expected === found)
-  }
-const showGroup = (group: string) => (rounds: readonly Outcome[]) => {
-  const own = rounds.flatMap(({ checks }) => checks).filter(check => check.group === group)
-  const wrong = own.filter(({ expected, found }) => expected !== found)
-  const example = wrong[0] === undefined ? '' : `, not: ${wrong[0].tries}: ${wrong[0].found}`
-  return `${own.length - wrong.length} of ${own.length} as expected${example}`
-}
 
 export const redisAcl = experiment({
   name: 'redis-acl',
@@ -73,7 +54,7 @@ export const redisAcl = experiment({
       stage.act('first', 'asks')
       const lease = await first.acquire('invoice:9')
       stage.act('first', 'holds')
-      const answer = await answerOf(redis.as('app'), command)
+      const answer = await answerTo(command, redis.as('app'))
       stage.act('app', 'tries', { command: command.join(' '), answer })
       stage.act('second', 'asks')
       const other = await second.tryAcquire('invoice:9')
@@ -86,11 +67,12 @@ export const redisAcl = experiment({
       return { command: command.join(' '), answer, twoHolders }
     }
     try {
-      const attacks = await withTwo(redis.as('holdfast'), async two => [
-        await attack(two, ['DEL', recordOf('invoice:9')]),
+      const { namespace } = stage
+      const attacks = await withTwo(redis.as('holdfast'), namespace, async two => [
+        await attack(two, ['DEL', recordOf({ key: 'invoice:9', namespace })]),
         await attack(two, ['FLUSHALL']),
       ])
-      return { attacks, checks: name === 'open' ? [] : await allChecks(redis) }
+      return { attacks, checks: name === 'open' ? [] : await allChecks(redis, namespace) }
     } finally {
       await redis.close()
     }
@@ -101,21 +83,12 @@ export const redisAcl = experiment({
     tries: ({ fields }) => `${String(fields['command'])}: ${String(fields['answer'])}`,
     refused: 'asks for the lock, and is refused: it is held',
   },
-  show: ({ checks }) =>
-    checks.length === 0
-      ? []
-      : table(
-          ['', 'who', 'tries', 'expected', 'found'].map(title => ({ title })),
-          checks.map(({ who, tries, expected, found }) => [
-            expected === found ? 'ok' : 'FAIL',
-            ...[who, tries, expected, found].map(cut),
-          ]),
-        ),
+  show: showChecks,
   columns: {
     attacks: ([round]) => round?.attacks.length ?? 0,
     'then two hold': spoiled,
     tried: ([round]) => round?.checks.length ?? 0,
-    'as expected': ([round]) => round?.checks.filter(({ expected, found }) => expected === found).length ?? 0,
+    'as expected': ([round]) => round?.checks.filter(isAsExpected).length ?? 0,
   },
   claims: {
     open: [
@@ -127,7 +100,13 @@ export const redisAcl = experiment({
     ],
     users: [
       holds('neither does', ({ attacks }) => !attacks.some(({ twoHolders }) => twoHolders), showAttacks),
-      ...Object.entries(GROUPS).map(([group, claim]) => holds(claim, asExpected(group), showGroup(group))),
+      ...claimsOf({
+        works: 'holdfast: locks work',
+        confined: 'holdfast: nothing else does',
+        own: 'app: may do what it likes with what is its own',
+        kept: 'app: cannot touch the locks, nor the server',
+        out: 'strangers: stay out',
+      }),
     ],
   },
   lessons(of) {
@@ -144,30 +123,23 @@ export const redisAcl = experiment({
 })
 
 /** While a lock is held, so that there is something to spoil; it must be held to the end. */
-function allChecks(redis: SharedRedis): Promise<readonly Check[]> {
-  return withTwo(redis.as('holdfast'), async two => {
-    const checks = [...(await checkLocks(two, 'invoice:7'))]
-    const lease = await two.first.acquire('invoice:8')
-    for (const { group, user, command, expected } of attempts(recordOf('invoice:8'), 'holdfast::push:x')) {
-      const found = await answerOf(redis.as(user), command)
+function allChecks(redis: SharedRedis, namespace: string): Promise<readonly Check[]> {
+  return withTwo(redis.as('holdfast'), namespace, async two => {
+    const works = { group: 'works', who: 'holdfast' }
+    const checks = [...(await exercise(two, { ...works, key: 'invoice:7' }))]
+    const key = 'invoice:8'
+    const lease = await two.first.acquire(key)
+    for (const { group, user, command, expected } of attempts(recordOf({ key, namespace }))) {
+      const found = await answerTo(command, redis.as(user))
       checks.push({ group, who: user, tries: command.join(' '), expected, found })
     }
-    for (const { who, login, expected } of STRANGERS)
-      checks.push({
-        group: 'out',
-        who,
-        tries: 'PING',
-        expected,
-        found: await answerOf(redis.asStranger(login), ['PING']),
-      })
+    for (const { login, ...stranger } of STRANGERS) {
+      const found = await answerTo(['PING'], redis.asStranger(login))
+      checks.push({ group: 'out', tries: 'PING', ...stranger, found })
+    }
     await lease.renew().catch(() => {})
     const all = { tries: 'hold a lock through all that was tried', expected: 'held', found: lease.state }
     await lease.release()
-    return [...checks, { group: 'works', who: 'holdfast', ...all }]
+    return [...checks, { ...works, ...all }]
   })
-}
-
-/** The longest that a cell says; a script is cut. */
-function cut(text: string): string {
-  return text.length > 72 ? `${text.slice(0, 69)}...` : text
 }

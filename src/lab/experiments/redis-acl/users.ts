@@ -4,7 +4,7 @@ import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Closable } from '../../declaration.ts'
-import { addressOf, openRaw, ownRedis } from '../../redis.ts'
+import { addressOf, ownRedis } from '../../redis.ts'
 
 export const FILE = fileURLToPath(new URL('../../../../docs/redis.acl', import.meta.url))
 
@@ -55,8 +55,8 @@ export interface Attempt {
 /** Names that only begin alike are the application's. */
 const ALIKE = ['h', 'hold', 'holdfast', 'holdfas:t', 'holdfaster', 'Holdfast:x', 'app:orders', '42']
 
-/** `lock` and `channel` are those of a lock that is held meanwhile. Words of a command, with blanks between. */
-export function attempts(lock: string, channel: string): readonly Attempt[] {
+/** `lock` is the record of a lock that is held meanwhile. Words of a command, with blanks between. */
+export function attempts(lock: string): readonly Attempt[] {
   const may = (about: Omit<Attempt, 'command'>, commands: readonly string[]): readonly Attempt[] =>
     commands.map(line => ({
       ...about,
@@ -88,7 +88,7 @@ export function attempts(lock: string, channel: string): readonly Attempt[] {
       `EVAL "return redis.call('DEL', KEYS[1])" 1 ${lock}`,
       `EVAL "return redis.call('DEL', '${lock}')" 0`,
       `EVAL "return redis.call('FLUSHALL')" 0`,
-      ...[`PUBLISH ${channel} x`, `SUBSCRIBE ${channel}`, 'PSUBSCRIBE holdfast:*', 'PSUBSCRIBE *'],
+      ...['PUBLISH holdfast::push:x x', 'SUBSCRIBE holdfast::push:x', 'PSUBSCRIBE holdfast:*', 'PSUBSCRIBE *'],
       ...['FLUSHALL', 'FLUSHDB', 'SWAPDB 0 1', 'KEYS *', 'CONFIG SET slowlog-max-len 128', 'ACL SETUSER app allkeys'],
       ...['CLIENT KILL TYPE normal', 'SLOWLOG RESET'],
     ]),
@@ -102,21 +102,3 @@ export const STRANGERS = [
   { who: 'holdfast, guessed', login: 'holdfast:guessed', expected: 'WRONGPASS' },
   { who: 'an unknown user', login: 'nobody:guessed', expected: 'WRONGPASS' },
 ] as const
-
-/**
- * "allowed", or the code by which the server refuses. By a connection of its own: one that subscribed is no good after.
- */
-export async function answerOf(address: string, [command = '', ...args]: readonly string[]): Promise<string> {
-  const raw = openRaw(address)
-  try {
-    await raw.ask(command, ...args)
-    return 'allowed'
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    // Redis 7.0 has no code for what a script tries.
-    if (message.includes('The user executing the script can')) return 'NOPERM'
-    return /\b(?:NOPERM|NOAUTH|WRONGPASS)\b/.exec(message)?.[0] ?? message
-  } finally {
-    await raw.close()
-  }
-}

@@ -67,7 +67,7 @@ export const unlock = experiment({
     await refuseWithoutAnswer(address)
     const raw = stage.use(openRaw(address))
     // A key of this run's own: nobody will ever compare a token of it.
-    stage.use({ close: async () => void (await raw.ask('DEL', stage.key, recordOf(stage.key))) })
+    stage.use({ close: async () => void (await raw.ask('DEL', stage.key, recordOf(stage))) })
     const crew = await stage.workers(['late', 'successor', 'third'], { store: address })
     stage.conditions({
       workers: '3 processes: one that is late, its successor, a third',
@@ -136,9 +136,9 @@ export const unlock = experiment({
     ]
   },
 
-  async worker({ settings, key, place, locks, use }) {
+  async worker({ settings, key, namespace, place, locks, use }) {
     const store = text(place, 'store')
-    const means = { key, raw: use(openRaw(store)), locks: await locks(store) }
+    const means = { key, namespace, raw: use(openRaw(store)), locks: await locks(store) }
     return {
       async late({ way, act, signal }) {
         const mutex = way(means)

@@ -19,6 +19,7 @@ export interface Means {
   readonly raw: Raw
   readonly locks: Locks
   readonly key: string
+  readonly namespace: string
 }
 type Does = (means: Means) => Mutex
 
@@ -45,7 +46,7 @@ const byScript: Does = byHand(async ({ raw, key }, value, pause) => {
   return (await raw.eval(COMPARE_AND_DELETE, key, value)) === '1'
 })
 const holdfast: Does = leased(async lease => (await lease.release()) === 'released')
-const recordDeleted: Does = leased(async (_lease, { raw, key }) => (await raw.ask('DEL', recordOf(key))) === 1)
+const recordDeleted: Does = leased(async (_lease, means) => (await means.raw.ask('DEL', recordOf(means))) === 1)
 
 export const ways: Readonly<Record<'del' | 'get-del' | 'script' | 'holdfast', Way<Does>>> = {
   del: { is: 'DEL, whoever the lock belongs to by now', does: del, sabotage: byScript },

@@ -1,14 +1,10 @@
-/** Locks on the shared server: do they work as the confined user, and what do they suffer from the others? */
-import type { Lease, Locks } from '../../../locks/types.ts'
-import { open } from '../../../open.ts'
-
-export type Check = {
-  readonly group: string
-  readonly who: string
-  readonly tries: string
-  readonly expected: string
-  readonly found: string
-}
+/**
+ * Everything that holdfast does with a lock, one thing after the other: does it work on this server, for this user, over
+ * this network?
+ */
+import type { Lease, Locks } from '../locks/types.ts'
+import { open } from '../open.ts'
+import type { Check } from './checks.ts'
 
 /** Two processes' worth of locks. */
 export interface Two {
@@ -16,9 +12,13 @@ export interface Two {
   readonly second: Locks
 }
 
-export async function withTwo<Answer>(address: string, use: (two: Two) => Promise<Answer>): Promise<Answer> {
-  const first = await open(address, { holder: 'first' })
-  const second = await open(address, { holder: 'second' })
+export async function withTwo<Answer>(
+  address: string,
+  namespace: string,
+  use: (two: Two) => Promise<Answer>,
+): Promise<Answer> {
+  const first = await open(address, { namespace, holder: 'first' })
+  const second = await open(address, { namespace, holder: 'second' })
   try {
     return await use({ first, second })
   } finally {
@@ -27,12 +27,15 @@ export async function withTwo<Answer>(address: string, use: (two: Two) => Promis
   }
 }
 
-/** Everything that holdfast does, one after the other. */
-export async function checkLocks({ first, second }: Two, key: string): Promise<readonly Check[]> {
+/** The checks are of group `group`, tried by `who`. */
+export async function exercise(
+  { first, second }: Two,
+  { key, ...whose }: Pick<Check, 'group' | 'who'> & { readonly key: string },
+): Promise<readonly Check[]> {
   const checks: Check[] = []
   const check = async (tries: string, expected: string, attempt: () => Promise<string>): Promise<void> => {
     const found = await attempt().catch((error: unknown) => (error instanceof Error ? error.message : String(error)))
-    checks.push({ group: 'works', who: 'holdfast', tries, expected, found })
+    checks.push({ ...whose, tries, expected, found })
   }
   let lease: Lease | null = null
   await check('acquire a free lock', 'held', async () => {
