@@ -10,6 +10,7 @@ import type { Command } from 'commander'
 import { ConfigurationError } from '../base/errors.ts'
 import type { Experiment } from './experiment.ts'
 import { experiments } from './experiments/index.ts'
+import { meant } from './meant.ts'
 import { flagOf } from './options.ts'
 import type { Given } from './options.ts'
 import { showVerdict } from './show.ts'
@@ -21,9 +22,10 @@ export function addLab(program: Command): void {
     .description('experiments with real processes: what goes wrong without a lock, with a lock alone, and what holds')
     .argument('[experiment]')
     .action((name: string | undefined) => {
+      const names = experiments.map(experiment => experiment.name)
       if (name !== undefined)
         throw new ConfigurationError(
-          `There is no experiment "${name}". There is: ${experiments.map(experiment => experiment.name).join(', ')}.`,
+          `There is no experiment "${name}". There is: ${names.join(', ')}.${meant(name, names)}`,
         )
       list()
     })

@@ -1,6 +1,6 @@
 /**
- * Everything that holdfast does with a lock, one thing after the other: does it work on this server, for this user, over
- * this network?
+ * Everything that holdfast does with a lock, one thing after the other: does it work on this server, for this user,
+ * over this network?
  */
 import type { Lease, Locks } from '../locks/types.ts'
 import { open } from '../open.ts'

@@ -4,6 +4,7 @@
  */
 import { duration, milliseconds } from '../base/duration.ts'
 import { ConfigurationError } from '../base/errors.ts'
+import { meant } from './meant.ts'
 
 export interface Option<Value> {
   /** What the help calls the value: `n`. */
@@ -97,7 +98,8 @@ export function some<const Word extends string>(words: readonly Word[], help: st
     read(text, flag) {
       const named = (text ?? '').split(',').map(name => name.trim())
       const wrong = named.find(name => !words.some(word => word === name))
-      if (wrong !== undefined) throw new ConfigurationError(`${flag}: "${wrong}" is none of ${words.join(', ')}.`)
+      if (wrong !== undefined)
+        throw new ConfigurationError(`${flag}: "${wrong}" is none of ${words.join(', ')}.${meant(wrong, words)}`)
       return words.filter(word => named.includes(word))
     },
   }

@@ -95,7 +95,10 @@ export async function tryRedis(): Promise<void> {
   }
 }
 
-/** What the server says to a command: "allowed", or the code by which it refuses. By a connection of its own: one that subscribed is no good after. */
+/**
+ * What the server says to a command: "allowed", or the code by which it refuses. By a connection of its own: one that
+ * subscribed is no good after.
+ */
 export async function answerTo([command = '', ...args]: readonly string[], address: string): Promise<string> {
   const raw = openRaw(address)
   try {

@@ -1,4 +1,4 @@
-/** docs/lab.md is the one reference of the laboratory: each experiment and its options stand in it, and nothing else. */
+/** docs/lab.md is the one reference of the laboratory: each experiment and its options stand in it. */
 import { describe, expect, test } from 'vitest'
 import { createProgram } from '../../src/cli/program.ts'
 import { read } from '../tidy/sources.ts'

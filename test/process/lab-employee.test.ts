@@ -222,6 +222,7 @@ describe('a mistake is answered with one line and 64', () => {
     [['--duration', '30'], '30s or 30ms?'],
     [['--interval', '20s'], '--duration must be at least as long'],
     [['--ways', 'none,luck'], '"luck"'],
+    [['--ways', 'row-lok'], 'Did you mean row-lock?'],
     [['--store', 'memory:'], 'cannot cross processes'],
     [['--store', 'nonsense:'], 'not an address'],
     [['--db', 'postgres://localhost/x'], 'postgres'],
@@ -237,7 +238,7 @@ describe('a mistake is answered with one line and 64', () => {
 
   test('an experiment that is not there', async () => {
     const { code, stderr } = await site.holdfast(['lab', 'employe'])
-    expect(stderr).toContain('"employe"')
+    expect(stderr).toMatch(/"employe".*Did you mean employee\?$/m)
     expect(code).toBe(64)
   })
 })

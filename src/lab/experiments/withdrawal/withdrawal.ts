@@ -1,9 +1,9 @@
 /**
  * Two withdrawals of 5,000 from an account with 5,000: how much is paid out?
  *
- * Each looks at the balance, writes what is left, and pays. When the first has looked, the second one asks; only when that
- * has looked too, or is kept waiting, the first goes on. Judged by the cash that left: after two blind writes the balance
- * is what one withdrawal leaves.
+ * Each looks at the balance, writes what is left, and pays. When the first has looked, the second one asks; only when
+ * that has looked too, or is kept waiting, the first goes on. Judged by the cash that left: after two blind writes the
+ * balance is what one withdrawal leaves.
  */
 import { withoutPassword } from '../../../base/address.ts'
 import { number, text } from '../../../base/decode.ts'
