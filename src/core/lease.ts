@@ -20,6 +20,8 @@ export interface Settling {
   settle(lease: OpenLease): Promise<ReleaseResult>
 }
 
+/** Of `ensure`: each but the first fails only if its answer took more than twice as long as any before. */
+const TRIES = 4
 /** A store may count in units of its own. */
 const ROUNDED = 0.99
 
@@ -91,12 +93,13 @@ export class OpenLease implements Lease {
     if (this.remaining() >= minMs) return
     this.#refuseBeyondMaxHold(minMs)
     // The window counts from the sending: what an answer takes is asked for on top, once it is known.
-    let givenMs = 0
-    for (let tries = 0, tookMs = 0; tries < 2; tries += 1) {
+    // A next answer may take longer than the last, so it asks again while the store gives as much as it is asked for.
+    let givenMs = minMs
+    for (let tries = 0, tookMs = 0; tries < TRIES && givenMs >= minMs * ROUNDED; tries += 1) {
       const sentAt = this.#core.clock.now()
       givenMs = await this.#renew(Math.max(this.#ticket.ttlMs, ttlFor(minMs + 2 * tookMs, this.#core.store.traits)))
       if (this.remaining() >= minMs) return
-      tookMs = this.#core.clock.now() - sentAt
+      tookMs = Math.max(tookMs, this.#core.clock.now() - sentAt)
     }
     throw this.#shortOf(minMs, givenMs)
   }

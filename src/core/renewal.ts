@@ -11,7 +11,7 @@
 import type { Renewal, Store } from '../store/contract.ts'
 import { within } from '../base/deadline.ts'
 import type { Clock, Timer } from '../base/clock.ts'
-import { StoreUnavailableError } from '../base/errors.ts'
+import { StoreUnavailableError, UnsupportedError } from '../base/errors.ts'
 import { createHeap } from '../base/heap.ts'
 import type { HeldTicket } from './ticket.ts'
 import { closesAt } from './window.ts'
@@ -22,7 +22,10 @@ export interface Renewer {
   unwatch(ticket: HeldTicket): void
   /**
    * Renews by a request that is sent after this call and asks for `ttlMs` at least, or as much of it as maxHold leaves.
-   * Gives what the store has given; 0: the ticket is lost, or left, meanwhile. @throws StoreUnavailableError
+   * Gives what the store has given; 0: the ticket is lost, or left, meanwhile.
+   *
+   * @throws StoreUnavailableError
+   * @throws UnsupportedError  the store never gives so much; the lease is what it was
    */
   renew(ticket: HeldTicket, ttlMs: number): Promise<number>
   /** Declares lost whatever has run out by now, before any timer gets its turn. */
@@ -48,8 +51,8 @@ interface Watch {
   wakeAt: number
   /** Resolves when the renewal under way has been dealt with. */
   inFlight: Promise<void> | null
-  /** The last renewal that came to an end. leftMs: null if it failed. */
-  last: (Omit<Sent, 'watch'> & { readonly leftMs: number | null }) | null
+  /** The last renewal that came to an end. leftMs: null if it failed; refusal: since the store never gives so much. */
+  last: (Omit<Sent, 'watch'> & { readonly leftMs: number | null; readonly refusal: UnsupportedError | null }) | null
   failures: number
 }
 
@@ -165,7 +168,9 @@ export function createRenewer(
     })
     const answers = await reply
     overdue.cancel()
-    const failure = answers.find(answer => answer.status === 'unknown')
+    const failure = answers.find(
+      (answer, index) => answer.status === 'unknown' && refusalOf(batch[index], answer) === null,
+    )
     if (failure?.status === 'unknown') options.storeError('renew', failure.cause)
     for (const [index, sent] of batch.entries()) settle(sent, answers[index])
     arm()
@@ -179,7 +184,8 @@ export function createRenewer(
     if (watches.get(ticket) !== watch || !ticket.isHeld()) return
     const now = clock.now()
     if (answer?.status === 'lost') return ticket.lose(answer.reason, answer.message)
-    watch.last = { ...sent, leftMs: answer?.status === 'held' ? answer.leftMs : null }
+    const refusal = refusalOf(sent, answer)
+    watch.last = { ...sent, leftMs: answer?.status === 'held' ? answer.leftMs : null, refusal }
     if (answer?.status === 'held') {
       watch.failures = 0
       ticket.give({ sentAt, leftMs: answer.leftMs, validUntil: closesAt(sentAt, answer.leftMs, store.traits) })
@@ -187,7 +193,7 @@ export function createRenewer(
       ticket.waiters = answer.waiters
       ticket.newsAt = sentAt
       ticket.observer.renewed(now - sentAt, sentAt)
-    } else {
+    } else if (refusal === null) {
       watch.failures += 1
       ticket.renewAt = now + retryDelay(watch, now)
       ticket.suspect(answer?.cause ?? new Error('the store gave no answer for this ticket'))
@@ -209,6 +215,7 @@ export function createRenewer(
       const last = watch.last !== null && watch.last.serial > before ? watch.last : null
       const asked = last !== null && last.askedMs >= Math.min(ttlMs, ticket.endsAt - last.sentAt)
       if (last !== null && last.leftMs !== null && asked) return last.leftMs
+      if (last !== null && last.refusal !== null) throw last.refusal
       const leftMs = until - clock.now()
       if (last?.leftMs === null || leftMs <= 0)
         throw new StoreUnavailableError(`${store.traits.name} did not confirm the renewal of "${ticket.key}".`, {
@@ -248,6 +255,12 @@ export function createRenewer(
       arm()
     },
   }
+}
+
+/** More than the ticket's own ttl was asked for, and the store never gives so much: that puts nothing in doubt. */
+function refusalOf(sent: Sent | undefined, answer: Renewal | undefined): UnsupportedError | null {
+  const beyond = sent !== undefined && sent.askedMs > sent.watch.ticket.ttlMs
+  return beyond && answer?.status === 'unknown' && answer.cause instanceof UnsupportedError ? answer.cause : null
 }
 
 /** The driver's answers, or 'unknown' for each when it failed. Never rejects. */

@@ -178,6 +178,52 @@ describe('a renewal that is asked for', () => {
     await locks.close({ drain: 0 })
   })
 
+  test('that the store refuses as too long says so, and leaves the lease as it was', async () => {
+    const clock = createManualClock()
+    const memory = memoryStore({ clock })
+    let refusals = 0
+    const store: Store = {
+      ...memory,
+      async renew(renewals, io) {
+        if (renewals.every(({ ttlMs }) => ttlMs <= 5_000)) return memory.renew(renewals, io)
+        refusals += 1
+        return renewals.map(({ key }) => ({ status: 'unknown', cause: new UnsupportedError('too long', { key }) }))
+      },
+    }
+    const locks = createLocksOn(clock, store, { ttl: '3s' })
+    const events: LockEvent[] = []
+    locks.on('store-error', event => events.push(event))
+    locks.on('suspect', event => events.push(event))
+    const lease = await locks.acquire('k')
+    await expect(lease.renew('10s')).rejects.toThrow(UnsupportedError)
+    await expect(lease.ensure('10s')).rejects.toThrow('too long')
+    expect([lease.state, refusals]).toEqual(['held', 2])
+    await clock.advance('60s')
+    expect([lease.state, refusals, events]).toEqual(['held', 2, []])
+    await lease.release()
+    await locks.close()
+  })
+
+  test('asks for more as long as answers take longer and longer, up to a point', async () => {
+    const clock = createManualClock()
+    const memory = memoryStore({ clock })
+    const delays = [10, 50, 200]
+    const store: Store = {
+      ...memory,
+      async renew(renewals, io) {
+        await new Promise<void>(resolve => clock.after(delays.shift() ?? 0, resolve))
+        return memory.renew(renewals, io)
+      },
+    }
+    const locks = createLocksOn(clock, store, { ttl: '300ms', renew: 'manual' })
+    const lease = await locks.acquire('k')
+    const ensured = lease.ensure('2s')
+    await clock.advance(1_000)
+    await ensured
+    expect(delays).toEqual([])
+    await locks.close({ drain: 0 })
+  })
+
   test('of a lease that is lost meanwhile says so', async () => {
     const { clock, locks } = slowly({ delayMs: 3_000 }, { ttl: '2s', renew: 'manual', storeTimeout: '60s' })
     const lease = await locks.acquire('k')
