@@ -18,7 +18,7 @@ import type { News } from '../../store/record-store.ts'
 
 const QUICK_MS = 2
 const NEXT_MS = 25
-const BEHIND_MS = 500
+const BEHIND_MS = 1_000
 const HOLDING_MS = 250
 /** The next in line waits for this part of the time in which nothing has changed. */
 const PATIENCE = 50
