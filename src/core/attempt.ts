@@ -40,12 +40,6 @@ export interface Refusal {
   readonly retryMs: number
 }
 
-/** Tickets that wait in the store, as of the sending of what told so. */
-export interface News {
-  readonly waiters: number
-  readonly at: number
-}
-
 /** One ticket and what is known of it. */
 export interface Attempt {
   readonly id: string
@@ -212,7 +206,8 @@ export function heldTicket(
     readonly id: string
     readonly unanswered: boolean
     readonly token: number
-    readonly news: News
+    /** Tickets that wait in the store, as of the sending of what told so. */
+    readonly news: { readonly waiters: number; readonly at: number }
   },
 ): HeldTicket {
   const { key, mode, tokens, ttlMs, autoRenew, minHoldMs, maxHoldMs } = wanted

@@ -32,7 +32,8 @@ export interface Pushes {
   close(): Promise<void>
 }
 
-interface News {
+/** What was pushed to a token that nobody has learnt to be his own yet. */
+interface EarlyNews {
   readonly holds: Set<number>
   readonly revoked: Map<number, string>
   gap: boolean
@@ -46,7 +47,7 @@ interface Room {
   /** How many do not know their token yet. */
   unnamed: number
   /** Early news, kept for those. */
-  early: News | undefined
+  early: EarlyNews | undefined
 }
 
 const LISTEN_AGAIN_MS = 1_000
@@ -151,7 +152,7 @@ export function createPushes(
   }
 }
 
-function early(room: Room): News {
+function early(room: Room): EarlyNews {
   room.early ??= { holds: new Set(), revoked: new Map(), gap: false }
   return room.early
 }

@@ -102,7 +102,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
       }
     },
     async listen(listener: StoreListener): Promise<AsyncDisposable> {
-      const local = within(prefix, listener)
+      const local = ofNamespace(prefix, listener)
       storage.listeners.add(local)
       own.add(local)
       return {
@@ -134,7 +134,7 @@ function sweep(storage: Storage, now: Now): void {
 }
 
 /** News of other namespaces are not ours, and ours lose the namespace. */
-function within(prefix: string, listener: StoreListener): StoreListener {
+function ofNamespace(prefix: string, listener: StoreListener): StoreListener {
   return {
     holds: (name, tokens) => name.startsWith(prefix) && listener.holds(name.slice(prefix.length), tokens),
     revoked: (name, token, reason) =>

@@ -6,7 +6,8 @@
  * without touching a later attempt of the same id. Reservations live for the two rounds and no longer: who dies between
  * them blocks nobody for a ttl.
  */
-import { sleep, systemClock } from '../../base/clock.ts'
+import { systemClock } from '../../base/clock.ts'
+import { within } from '../../base/deadline.ts'
 import { StoreUnavailableError } from '../../base/errors.ts'
 import type { Entry, Io, TicketRequest } from '../../store/contract.ts'
 import { committed, done, reserved } from './answers.ts'
@@ -39,6 +40,7 @@ export const LATE_REQUEST_MS = 60_000
  * other's way.
  */
 const TURNS = 8
+const NOTHING = (): void => {}
 
 export function createEntrance(
   nodes: readonly Node[],
@@ -68,10 +70,10 @@ export function createEntrance(
           return { status: 'refused', retryMs: SPLIT_RETRY_MS, holders: [] }
         // What it has committed would stand in the way of the one who displaced it. Places that are only reserved may
         // stay: they give way to a smaller id by themselves, and so the smallest comes to have them all.
-        if (outcome === 'displaced') await within(left(), undo(attempt))
+        if (outcome === 'displaced') await within(undo(attempt), { timeoutMs: left(), idle: true, late: NOTHING })
       }
     } finally {
-      if (!holds) await within(left(), Promise.all(lost.map(undo)))
+      if (!holds) await within(undoAll(lost), { timeoutMs: left(), idle: true, late: NOTHING })
     }
   }
 
@@ -203,14 +205,11 @@ export function createEntrance(
     }
   }
 
-  return { enter }
-}
+  async function undoAll(attempts: readonly Attempt[]): Promise<void> {
+    await Promise.all(attempts.map(undo))
+  }
 
-/** Resolves when `work` has, or after `ms`. */
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  const done = new AbortController()
-  await Promise.race([work, sleep(systemClock, ms, { signal: done.signal, idle: true })])
-  done.abort()
+  return { enter }
 }
 
 /**
