@@ -1,12 +1,9 @@
 /**
- * Records of a store that can only read, and write what is still as it was read: compare and swap by version.
- *
- * Whoever was overtaken reads again. That is no waiting for the lock: an attempt that was overtaken has done nothing,
- * and the next one follows after a few random milliseconds, until the call's time is over.
+ * Records of a store that can only read, and write what is still as it was read: compare and swap by version. Whoever
+ * was overtaken reads again.
  */
-import { sleep, systemClock } from '../base/clock.ts'
-import { StoreUnavailableError } from '../base/errors.ts'
 import type { Io } from './contract.ts'
+import { untilNotOvertaken } from './overtaken.ts'
 import type { Now, Queue } from './queue.ts'
 import type { News, Records } from './record-store.ts'
 
@@ -32,29 +29,20 @@ export interface Swappable<Version> extends Omit<Records, 'atomic' | 'read'> {
   swap(key: string, change: Swap<Version>, io: Io): Promise<boolean>
 }
 
-const PAUSE_MS = { first: 1, most: 20 } as const
-
 /** For `recordStore`. `name`: the store's, for errors. */
 export function bySwap<Version>(name: string, source: Swappable<Version>): Records {
   return {
     ...source,
-    async atomic(key, change, io) {
-      const until = systemClock.now() + io.timeoutMs
-      for (let tries = 1; ; tries += 1) {
-        const left = (): Io => ({ ...io, timeoutMs: Math.max(1, until - systemClock.now()) })
-        const { record, now } = await source.read(key, left())
-        const { changed, queue, answer, news } = change(record?.queue ?? null, now)
-        const version = record?.version ?? null
-        if (!changed || (await source.swap(key, { version, queue, news }, left()))) return answer
-        const pauseMs = Math.min(PAUSE_MS.most, PAUSE_MS.first * 2 ** tries) * systemClock.random()
-        if (systemClock.now() + pauseMs >= until || io.signal?.aborted === true)
-          throw new StoreUnavailableError(
-            `${name} could not change "${key}" within ${io.timeoutMs} ms: others were quicker ${tries} times.`,
-            { key, ambiguous: false },
-          )
-        await sleep(systemClock, pauseMs)
-      }
-    },
+    atomic: (key, change, io) =>
+      untilNotOvertaken(
+        async left => {
+          const { record, now } = await source.read(key, left())
+          const { changed, queue, answer, news } = change(record?.queue ?? null, now)
+          const version = record?.version ?? null
+          return !changed || (await source.swap(key, { version, queue, news }, left())) ? { answer } : null
+        },
+        { name, key, io },
+      ),
     async read(key, io) {
       const { record, now } = await source.read(key, io)
       return record === null ? null : { queue: record.queue, now }

@@ -11,10 +11,13 @@
  */
 import assert from 'node:assert/strict'
 import { randomInt, randomUUID } from 'node:crypto'
-import { ConfigurationError } from '../../base/errors.ts'
+import { ConfigurationError, UnsupportedError } from '../../base/errors.ts'
+import type { Store } from '../../store/contract.ts'
+import { IO } from '../scene.ts'
 import type { MakeStore } from '../scene.ts'
 import type { Runner } from '../suite.ts'
 import { stories } from './stories.ts'
+import type { Abilities } from './stories.ts'
 import { listen, play } from './play.ts'
 import type { MovableClock } from './play.ts'
 
@@ -65,7 +68,8 @@ async function tell(name: string, make: MakeStore, options: Telling): Promise<vo
   let inconclusive = 0
   try {
     const news = await listen(stores)
-    const property = fc.asyncProperty(stories(fc, { traits, length }), async story => {
+    const able = await abilitiesOf(stores[0], storage)
+    const property = fc.asyncProperty(stories(fc, { ...able, length }), async story => {
       if ((await play(story, { stores, clock, marginMs, shortMs, news })) === 'inconclusive') inconclusive += 1
     })
     const details = await fc.check(property, {
@@ -87,6 +91,25 @@ async function tell(name: string, make: MakeStore, options: Telling): Promise<vo
     await Promise.all(stores.map(store => store.close()))
   }
   judged(name, { inconclusive, runs, marginMs })
+}
+
+/** `list` and `revoke` have no trait: a store without them throws UnsupportedError. */
+async function abilitiesOf(store: Store, nobodys: string): Promise<Abilities> {
+  const list = async (): Promise<void> => {
+    for await (const lock of store.list(nobodys, IO)) assert.ok(lock.key.startsWith(nobodys))
+  }
+  const revoke = () => store.revoke(nobodys, { tickets: 'holders', reason: 'nobody', now: false }, IO)
+  return { traits: store.traits, list: await can(list), revoke: await can(revoke) }
+}
+
+async function can(work: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await work()
+    return true
+  } catch (error) {
+    if (error instanceof UnsupportedError) return false
+    throw error
+  }
 }
 
 /** Stories without a verdict prove nothing: when half of them were, the test has not been one. */

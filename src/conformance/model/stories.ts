@@ -49,10 +49,17 @@ export interface Story {
 export const PEOPLE = 6
 export const KEYS = 2
 
+/** What a store can do, of what it may refuse. */
+export interface Abilities {
+  readonly traits: StoreTraits
+  readonly list: boolean
+  readonly revoke: boolean
+}
+
 /** Stories of as much as the store can do, of at most so many commands. `fc` is the package fast-check. */
 export function stories(
   fc: typeof fastCheck,
-  { traits, length }: { readonly traits: StoreTraits; readonly length: number },
+  { traits, list, revoke, length }: Abilities & { readonly length: number },
 ): fastCheck.Arbitrary<Story> {
   const who = fc.nat(PEOPLE - 1)
   const key = fc.nat(KEYS - 1)
@@ -97,7 +104,7 @@ export function stories(
       arbitrary: fc.record({ do: fc.constant('leave' as const), who, keep, forbid: fc.option(life, { nil: null }) }),
     },
     {
-      weight: 1,
+      weight: revoke ? 1 : 0,
       arbitrary: fc.record({
         do: fc.constant('revoke' as const),
         key,
@@ -109,7 +116,7 @@ export function stories(
       }),
     },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('inspect' as const), key }) },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('list' as const) }) },
+    { weight: list ? 1 : 0, arbitrary: fc.record({ do: fc.constant('list' as const) }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('repeat' as const), back: fc.nat(12) }) },
     {
       weight: 2,
