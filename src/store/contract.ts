@@ -4,8 +4,8 @@
  * core's.
  *
  * Keys arrive normalised and without a namespace. The core never has two calls for one id in flight, except a `leave`
- * after a call whose deadline passed. A driver throws StoreUnavailableError or UnsupportedError; anything else counts
- * as ambiguous. No method keeps the process alive.
+ * after a call whose deadline passed. A driver throws StoreUnavailableError, UnsupportedError, or ConfigurationError
+ * where asking again cannot help; anything else counts as ambiguous. No method keeps the process alive.
  *
  * Each step takes the key's lock, then reads the clock, then removes what has run out, then acts. The clock is the
  * store's, and read no earlier than the record: with an older one a step takes the dead for alive.
@@ -152,7 +152,7 @@ export interface LeaveRequest {
 export type Was = 'held' | 'waiting' | 'absent'
 
 export interface RevokeRequest {
-  /** A number: the ticket whose block holds that token. */
+  /** A number: the ticket whose block holds that token; a store without tokens throws UnsupportedError. */
   readonly tickets: 'holders' | 'all' | number
   readonly reason: string
   /** Takes held tickets at once, and so breaks exclusion. */

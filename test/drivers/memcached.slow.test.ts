@@ -218,7 +218,7 @@ describe('what is no memcached', () => {
     ['a list', 'VA 2 c1 t5\r\n[]\r\nEN\r\n'],
   ])('%s in the place of a lock is told with its key', async (_, answer) => {
     const failing = storeAt(await talking(answer)).enter(request(), IO)
-    await expect(failing).rejects.toThrow(StoreUnavailableError)
+    await expect(failing).rejects.toThrow(ConfigurationError)
     await expect(failing).rejects.toThrow(/What memcached keeps for "account:7" cannot be read/)
   })
 

@@ -22,9 +22,12 @@ for (const { name, words } of DEFECTS.filter(
     const make = brokenStores(words, clock)
     const stores = [await make('broken'), await make('broken')] as const
     const news = await listen(stores)
-    const property = fc.asyncProperty(stories(fc, { traits: stores[0].traits, list: true, revoke: true, length: 40 }), async story => {
-      await play(story, { stores, clock, marginMs: 0, shortMs: 300, news })
-    })
+    const property = fc.asyncProperty(
+      stories(fc, { traits: stores[0].traits, list: true, revoke: true, length: 40 }),
+      async story => {
+        await play(story, { stores, clock, marginMs: 0, shortMs: 300, news })
+      },
+    )
     const details = await fc.check(property, { numRuns: 1_000, seed: 1, endOnFailure: true })
     expect(details.failed, `${name}: not found in 1,000 stories`).toBe(true)
   })

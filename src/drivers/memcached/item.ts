@@ -1,5 +1,5 @@
 /** What memcached keeps of a lock: one item with the ticket that holds, and for a while the ids that may not come back. */
-import { StoreUnavailableError, UnsupportedError } from '../../base/errors.ts'
+import { ConfigurationError, UnsupportedError } from '../../base/errors.ts'
 import { flag, number, oneOf, record, text, texts } from '../../base/decode.ts'
 import type { Entry, LockView, TicketRequest } from '../../store/contract.ts'
 import type { Answer } from './client.ts'
@@ -60,7 +60,7 @@ export function ticketOf({ id, holder, meta, ttlMs }: TicketRequest): Ticket {
   return { id, holder, meta, lifeMs: ttlMs, kept: false, revoked: '' }
 }
 
-/** null: there is none. @throws StoreUnavailableError  it is not what we write */
+/** null: there is none. @throws ConfigurationError  it is not what we write */
 export function itemOf({ status, flags, value }: Answer, key: string): Item | null {
   if (status === 'EN') return null
   const cas = flags.get('c')
@@ -104,11 +104,11 @@ function decode<T>(value: string, key: string, read: (fields: ReturnType<typeof 
   }
 }
 
-function foreign(key: string, cause: unknown): StoreUnavailableError {
+function foreign(key: string, cause: unknown): ConfigurationError {
   const why = cause instanceof Error ? cause.message : String(cause)
-  return new StoreUnavailableError(
+  return new ConfigurationError(
     `What memcached keeps for "${key}" cannot be read: ${why}. Give holdfast a namespace of its own.`,
-    { key, cause, ambiguous: false },
+    { key, cause },
   )
 }
 
