@@ -39,8 +39,8 @@ export interface MemcachedStoreOptions {
 
 const OPTIONS: Known<MemcachedStoreOptions> = { namespace: true, clockErrorMs: true }
 const CLOCK_ERROR_MS = 1_000
-/** What is left of the shortest ttl to work in. */
-const LEAST_WINDOW_MS = 1_000
+/** What is left of the shortest ttl to work in: a renewal that is lost must leave time for another. */
+const LEAST_WINDOW_MS = 2_000
 /** How long a place that was read as free waits for its ticket. */
 const FREE_SECONDS = 60
 /** How long a revoked id stays forbidden at least: its owner asks every few seconds. */
