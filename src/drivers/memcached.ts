@@ -1,10 +1,10 @@
 /**
  * memcached, one server or several that share the locks.
  *
- * A lock is one item with the ticket that holds; the server drops it when its time is up. Every write compares: it takes
- * effect only if the item is still as it was read. So a request that comes late, or twice, changes nothing, and whoever
- * was overtaken reads again. To take a free lock is two steps, since there must be something to compare with: the
- * reading itself makes an empty item, the writing puts the ticket into it. An id that its owner has given up, or an
+ * A lock is one item with the ticket that holds; the server drops it when its time is up. Every write compares: it
+ * takes effect only if the item is still as it was read. So a request that comes late, or twice, changes nothing, and
+ * whoever was overtaken reads again. To take a free lock is two steps, since there must be something to compare with:
+ * the reading itself makes an empty item, the writing puts the ticket into it. An id that its owner has given up, or an
  * operator taken away, has a mark of its own for a while. It is set before the item is read, and looked for after.
  *
  * Guarantee: best-effort. memcached is a cache: it forgets a lock when it is restarted, when memory is short, and when
@@ -52,6 +52,13 @@ const SPAN_OF_MARKS = 30 * 24 * 3_600_000 - 1_000
  * Locks on the memcached (1.6 or newer) at an address, or on several: `memcached://h1:p1,h2:p2`. All who share locks
  * must name the same servers.
  * @throws ConfigurationError
+ * @example
+ * ```ts
+ * import { createLocks } from 'holdfast'
+ * import { memcachedStore } from 'holdfast/memcached'
+ *
+ * const locks = createLocks(memcachedStore('memcached://a:11211,b:11211', { namespace: 'shop' }))
+ * ```
  */
 export function memcachedStore(address: string, options: MemcachedStoreOptions = {}): Store {
   refuseUnknown(options, OPTIONS, 'memcachedStore')
@@ -103,7 +110,7 @@ export function memcachedStore(address: string, options: MemcachedStoreOptions =
         const seconds = secondsOf(ttlMs, key)
         return seconds <= item.leftSeconds || put(item, { ...ticket, lifeMs: ttlMs }, seconds, io)
       },
-      /** What holds now, and whether this id is forbidden. `make`: if nothing is there, an empty item to compare with. */
+      /** What holds now, and whether this id is forbidden. `make`: if nothing is there, an empty item. */
       async read(
         id: string,
         { make }: { readonly make: boolean },
@@ -165,7 +172,7 @@ export function memcachedStore(address: string, options: MemcachedStoreOptions =
     })
   }
 
-  /** An empty item goes as well: an `enter` that is still under way has read it, and must have nothing to compare with. */
+  /** An empty item goes as well: an `enter` that is still under way may have read it, and must find it changed. */
   async function leave({ key, id, keepMs, forbidMs }: LeaveRequest, io: Io): Promise<{ readonly was: Was }> {
     const place = placeOf(key)
     const marks = forbidMs > 0 ? [place.mark(id, { reason: 'left', message: 'its owner gave it up' }, forbidMs)] : []

@@ -1,4 +1,4 @@
-/** What memcached keeps of a lock: one item with the ticket that holds, and for a while the ids that may not come back. */
+/** What memcached keeps of a lock: an item with the ticket that holds, and marks of ids that may not come back. */
 import { ConfigurationError, UnsupportedError } from '../../base/errors.ts'
 import { flag, number, oneOf, record, text, texts } from '../../base/decode.ts'
 import type { Entry, LockView, TicketRequest } from '../../store/contract.ts'
