@@ -37,7 +37,7 @@ end
 `
 
 export const RECORD = `
-local CELL, SECOND = 23, 1000000
+local CELL, SECOND, PAUSE = 23, 1000000, 50
 local match, pack, unpacked = string.match, struct.pack, struct.unpack
 
 -- The record in hand, and the queue as it is stored.
@@ -96,10 +96,9 @@ local function count() return #queue / CELL end
 
 local function size(ids) return #ids == 0 and '' or table.concat(ids, ' ') .. ' ' end
 
--- Has this ticket so much of its life left?
-local function lives(id, span)
-  local _, ends = unpacked(LIFE, redis.call('HGET', key, 't' .. id))
-  return ends - now >= span
+local function ended(record)
+  local _, ends = unpacked(LIFE, record)
+  return ends <= now
 end
 
 -- Removes what has run out, cuts what a clock that was set back has stretched, and finds the nearest end anew.
@@ -125,12 +124,21 @@ local function walk(kind, cells)
   return size(kept), gone
 end
 
+-- The dead of a crowd end one by one, and to walk for each of them would be quadratic. So walks have a small share of
+-- the server's time: who waits is looked at again after PAUSE for each in line, and at its own step or turn. Who holds
+-- ends when it ends.
 local function sweep()
   local gone
   nearest, far, changed = 0, 0, true
   queue, gone = walk('t', queue)
   bans = walk('f', bans)
   held = held - gone
+  if nearest == 0 then return end
+  nearest = math.max(nearest, now + PAUSE * (#queue + #bans) / CELL)
+  for _, record in ipairs(fetch('t', split(string.sub(queue, 1, held * CELL)))) do
+    local _, ends = unpacked(LIFE, record)
+    soon(ends)
+  end
 end
 
 -- May one more ticket hold, behind those that do?
@@ -145,15 +153,20 @@ local function promote(own)
   while held < count() do
     local id = string.sub(queue, held * CELL + 1, (held + 1) * CELL - 1)
     local t = parse(redis.call('HGET', key, 't' .. id))
-    if not admits(t.mode, t.limit) then return end
-    t.since = now
-    redis.call('HSET', key, 't' .. id, format(t))
-    held, changed = held + 1, true
-    if id ~= own and t.channel ~= '-' then
-      news[t.channel] = news[t.channel] or {}
-      table.insert(news[t.channel], text(t.token))
+    if t.ends <= now then
+      sweep()
+    else
+      if not admits(t.mode, t.limit) then return end
+      t.since = now
+      redis.call('HSET', key, 't' .. id, format(t))
+      held, changed = held + 1, true
+      soon(t.ends)
+      if id ~= own and t.channel ~= '-' then
+        news[t.channel] = news[t.channel] or {}
+        table.insert(news[t.channel], text(t.token))
+      end
+      if t.mode == 'x' then return end
     end
-    if t.mode == 'x' then return end
   end
 end
 
@@ -180,7 +193,8 @@ local function load(name, id)
   local _, a, b, c, d, e, f = unpacked(HEAD, found[1])
   last, stays = a, b
   if queue ~= '' or bans ~= '' then far, nearest, seen, held = c, d, e, f end
-  if (now >= nearest or now < seen) and (queue ~= '' or bans ~= '') then
+  local over = (found[4] and ended(found[4])) or (found[5] and ended(found[5]))
+  if (now >= nearest or now < seen or over) and (queue ~= '' or bans ~= '') then
     sweep()
     promote(id)
     found = redis.call('HMGET', name, 'head', 'queue', 'bans', 't' .. id, 'f' .. id)

@@ -13,7 +13,8 @@
  *
  * A step looks at the tickets it concerns, not at all of them: enter at its own, leave at the next in line. All are
  * walked only when the clock has passed the nearest end of a life, or was set back since the last step; then what has
- * run out is removed, and what the clock has stretched is cut. So a crowd of waiters costs a section nothing.
+ * run out is removed, and what the clock has stretched is cut. After a walk the end of somebody who waits is near only
+ * when a pause is over that grows with the line. So a crowd of waiters costs a section nothing.
  *
  * What nearly all steps are comes first in its script, before anything is defined that it does not need: to enter a
  * free lock, to queue for an exclusive one, and to leave it to nobody or to the next, while no life is near its end. To
@@ -68,11 +69,26 @@ end
 ${RECORD}${SHOWN}
 local mode, limit, channel, cold = match(rest, '^(%a) (%S+) (%S+) (.*)$')
 
--- The end of the life before it that makes this ticket hold, or its heartbeat. While the one right in front lives past
--- that, so does what is between it and the lock: a crowd costs a heartbeat one look, and only the next in line more.
+-- Does one that waits in front live past the next heartbeat? From the nearest on, each look twice as wide as the last:
+-- so each of a crowd pays for the dead right in front of it, and all together for each dead one once or twice.
+local function shielded(at, beat)
+  local behind, width = at, 1
+  while behind > held do
+    local first = math.max(held, behind - width)
+    for _, record in ipairs(fetch('t', split(string.sub(queue, first * CELL + 1, behind * CELL)))) do
+      local _, ends = unpacked(LIFE, record)
+      if ends - now >= beat then return true end
+    end
+    behind, width = first, width * 2
+  end
+  return false
+end
+
+-- The end of the life before it that makes this ticket hold, or its heartbeat: while somebody waits in front, that one
+-- asks for both. Not before the next walk, which removes what has ended.
 local function retry(own, at)
   local beat = waiterTtl / 3
-  if lives(string.sub(queue, (at - 1) * CELL + 1, at * CELL - 1), beat) then return beat end
+  if shielded(at, beat) then return beat end
   local line, ends = {}, {}
   for i, record in ipairs(fetch('t', split(string.sub(queue, 1, at * CELL)))) do
     line[i] = parse(record)
@@ -99,7 +115,7 @@ local function retry(own, at)
     local middle = math.floor((low + high) / 2)
     if holdsAfter(ends[middle]) then high = middle else low = middle + 1 end
   end
-  return ends[low] and ends[low] - now or beat
+  return ends[low] and math.max(ends[low], nearest) - now or beat
 end
 
 local function standing(t, at, holds)
@@ -212,7 +228,7 @@ do
       local heir = 't' .. string.sub(queue, 24, 45)
       local record = redis.call('HGET', KEY, heir)
       local kind, ends, life, token, tokens, entered, since, claim, at = struct.unpack(TICKET, record)
-      local channel = kind == 'n' and since == 0 and string.match(record, '^x %S+ (%S+)', at)
+      local channel = kind == 'n' and since == 0 and ends > now and string.match(record, '^x %S+ (%S+)', at)
       if channel then
         redis.call('HDEL', KEY, 't' .. id)
         redis.call('HSET', KEY, 'queue', string.sub(queue, 24),
