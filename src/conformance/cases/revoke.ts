@@ -1,6 +1,20 @@
 /** Revoke: an operator ends a lease by forbidding its renewal; only `now` takes what is held. */
 import assert from 'node:assert/strict'
-import { clock, comesToHold, forbidden, held, holds, IO, KEY, lost, refused, until, visitor, waits } from '../scene.ts'
+import {
+  clock,
+  comesToHold,
+  forbidden,
+  held,
+  holds,
+  IO,
+  KEY,
+  lost,
+  refused,
+  until,
+  visitor,
+  wait,
+  waits,
+} from '../scene.ts'
 import { listen, namesExactly } from './push.ts'
 import type { Register } from '../suite.ts'
 
@@ -143,6 +157,20 @@ export function revokeCases(test: Register): void {
       others.revoked.find(each => each.token === waiting && each.reason === REASON),
     )
     assert.ok([...news.revoked, ...others.revoked].every(each => each.token !== spared))
+  })
+
+  test('who came again after its time had run out is told of its new ticket', ['revoke', 'listen'], async scene => {
+    const store = await scene.store()
+    const news = await listen(store)
+    const a = visitor(scene, store, 'A', { ttlMs: scene.times.shortMs })
+    const first = holds(await a.enter())
+    await wait(first.leftMs + 1)
+    const { token } = await until(scene, 'its first ticket is gone', async () => {
+      const entry = holds(await a.enter({ ttlMs: scene.times.longMs }))
+      return entry.token === first.token && store.traits.fencing ? null : entry
+    })
+    await store.revoke(KEY, { tickets: 'holders', reason: REASON, now: false }, IO)
+    await until(scene, 'it is told', async () => news.revoked.find(each => each.token === token))
   })
 
   test('a revoked reader leaves the other readers alone', ['revoke', 'shared', 'fencing'], async scene => {

@@ -144,7 +144,7 @@ export function createWatch(
       const place = entry.status === 'holds' ? 0 : Math.max(1, entry.ahead)
       const known = watched.get(id)
       // Those ahead hold too, some of them: a look knows better.
-      if (known !== undefined && known.place > 0 === place > 0) return entry
+      if (known?.token === entry.token && known.place > 0 === place > 0) return entry
       const ticket = { id, key, token: entry.token, place, placedAt: clock.now(), paceMs: 0 }
       watched.set(id, ticket)
       arm([ticket])
