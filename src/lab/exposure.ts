@@ -45,7 +45,7 @@ export function exposureOf(acts: readonly Act[], danger: Danger): Exposure {
   const met = windows.filter(window => {
     // In order of time: a wish that was over before this window cannot meet a later one.
     const first = next
-    while ((wishes[next]?.from ?? Infinity) <= window.to) next += 1
+    while (next < wishes.length && (wishes[next]?.from ?? Infinity) <= window.to) next += 1
     near = [...near.filter(({ to }) => to >= window.from), ...wishes.slice(first, next)]
     return near.some(({ who, from, to }) => who !== window.who && from <= window.to && to >= window.from)
   })

@@ -41,6 +41,11 @@ describe('exposure', () => {
     expect(exposureOf(acts(...first, ...rival), danger)).toEqual({ windows: 1, exposed })
   })
 
+  test('a window that nobody closed, as Ctrl-C leaves it, lasts to the end', () => {
+    const cut = acts(['A', 'works', 0], ['A', 'read', 1], ['B', 'asks', 2])
+    expect(exposureOf(cut, danger)).toEqual({ windows: 1, exposed: 1 })
+  })
+
   test('counts only the window and the rival that are named', () => {
     const both = acts(...first, ['B', 'asks', 10], ['C', 'asks', 30])
     expect(exposureOf(both, { ...danger, of: 'A', rival: 'C' }).exposed).toBe(0)

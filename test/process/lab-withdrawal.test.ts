@@ -42,6 +42,15 @@ test('for people: what each sees, pays and is told, what to learn, and a verdict
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
 })
 
+test('Ctrl-C in the middle of a round ends it, judges nothing, and leaves neither processes nor files', async () => {
+  const args = ['withdrawal', '--rounds', '1000', '--ways', 'none']
+  const { finished, started, leftOver } = await bench.interrupt('sees a balance', ...args)
+  expect(started).toBe(2)
+  expect({ code: finished.code, leftOver, left: bench.leftBehind() }).toEqual({ code: 130, leftOver: [], left: [] })
+  expect(finished.stdout).toContain('Ended early by SIGINT')
+  expect(finished.stdout).not.toContain('Verdict')
+})
+
 describe('what had to be seen and does not come', () => {
   test('is not shown: whatever was measured before, it exits with 1', async () => {
     const args = ['lab', 'withdrawal', '--rounds', '1000', '--ways', 'none', '--patience', '1s']
