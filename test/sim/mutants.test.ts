@@ -15,7 +15,9 @@ describe('the simulation finds each bug that is put in', () => {
 
   test.each(MUTANTS)('$name', async mutant => {
     const modules = await loadMutant(mutant)
-    for (let seed = 1; seed <= SEEDS; seed += 1) {
+    const { near = 1 } = mutant
+    for (let told = 0; told < SEEDS; told += 1) {
+      const seed = ((near - 1 + told) % SEEDS) + 1
       const { violation } = await simulate(seed, modules)
       if (violation === null) continue
       console.log(`found by seed ${seed}: ${violation.split('\n')[0]}`)

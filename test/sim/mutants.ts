@@ -18,6 +18,8 @@ interface Patch {
 
 export interface Mutant {
   readonly name: string
+  /** A seed near which it was found, where the first ones do not: all are told, beginning there. Default: 1. */
+  readonly near?: number
   readonly patches: readonly Patch[]
 }
 
@@ -189,6 +191,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'old news of waiters is believed',
+    near: 1_600,
     patches: [{ find: 'now - ticket.newsAt <= limits.contendedForMs && ', replace: '' }],
   },
   {
