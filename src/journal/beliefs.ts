@@ -30,7 +30,7 @@ export function beliefsOf(entries: readonly Entry[]): readonly Belief[] {
     const from = open.get(name)
     if (type === 'acquired') open.set(name, entry)
     else if (from !== undefined && isEnd(entry)) {
-      beliefs.push({ key, holder, token, from, to: entry, ended: true })
+      beliefs.push({ key, holder, token, from, to: endOf(from, entry), ended: true })
       open.delete(name)
     } else if (from !== undefined) latest.set(from, entry)
   }
@@ -39,6 +39,16 @@ export function beliefsOf(entries: readonly Entry[]): readonly Belief[] {
     beliefs.push({ key, holder, token, from, to: latest.get(from) ?? from, ended: false })
   }
   return beliefs.toSorted((a, b) => a.from.ms - b.from.ms)
+}
+
+/**
+ * As the line of the end tells it, or as the grant's line and the length do, whichever is earlier: who stood still for a
+ * moment while it wrote a line did not hold for longer.
+ */
+function endOf(from: Entry, to: Entry): Entry {
+  const heldMs = to['heldMs']
+  const lateMs = from.boot === to.boot && typeof heldMs === 'number' ? to.at - from.at - heldMs : 0
+  return lateMs > 0 ? { ...to, at: to.at - lateMs, wall: to.wall - lateMs, ms: to.ms - lateMs } : to
 }
 
 export function isEnd({ type }: Entry): boolean {

@@ -31,6 +31,12 @@ describe('two leases of one lock', () => {
     expect(found([line(0, 'A', 'acquired'), line(12, 'A', 'lost')], held('B', 10, 20))).toEqual(['AB 2'])
   })
 
+  test('do not overlap because the line of an end was written late', () => {
+    const late = [line(0, 'A', 'acquired'), line(12, 'A', 'released', { heldMs: 9 })]
+    expect(found(late, held('B', 10, 20))).toEqual([])
+    expect(found(late, held('B', 7, 20))).toEqual(['AB 2'])
+  })
+
   test('one of which has no end are judged up to its last line', () => {
     const killed = [line(0, 'A', 'acquired'), line(5, 'A', 'renewed')]
     expect(found(killed, held('B', 6, 20))).toEqual([])
