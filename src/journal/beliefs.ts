@@ -42,8 +42,8 @@ export function beliefsOf(entries: readonly Entry[]): readonly Belief[] {
 }
 
 /**
- * As the line of the end tells it, or as the grant's line and the length do, whichever is earlier: who stood still for a
- * moment while it wrote a line did not hold for longer.
+ * As the line of the end tells it, or as the grant's line and the length do, whichever is earlier: who stood still
+ * for a moment while it wrote a line did not hold for longer.
  */
 function endOf(from: Entry, to: Entry): Entry {
   const heldMs = to['heldMs']

@@ -73,7 +73,7 @@ export function outageCases(fair: Fair): Group {
           const lease = await locks.acquire(KEY, { ttl, renew })
           set(() => HANG)
           await expiry
-          // A process that stood still between its look at the clock and the setting of the alarm has both due at once.
+          // Both are due at once if the process stood still between its look at the clock and the setting of the alarm.
           await wait(ALARM_MS)
           assert.ok(lease.signal.aborted, 'the ttl is over and the signal has not aborted')
           assert.equal((await aborted(scene, lease)).reason, 'expired')
