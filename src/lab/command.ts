@@ -1,5 +1,5 @@
 /**
- * `holdfast lab`: the experiments, each a command of its own with its own options.
+ * `holdfast lab`: the list, all experiments one after the other, and each as a command of its own with its own options.
  *
  * Exit: 0 if the experiment showed what it must; 1 if a repaired way failed, or a broken one did not show its problem;
  * 128 plus the signal's number if it was ended early, after printing what had been measured.
@@ -8,88 +8,116 @@ import { constants } from 'node:os'
 import { Option } from 'commander'
 import type { Command } from 'commander'
 import { ConfigurationError } from '../base/errors.ts'
+import { performAll } from './all.ts'
 import type { Experiment } from './experiment.ts'
 import { experiments } from './experiments/index.ts'
+import type { Performed } from './judge.ts'
+import { listed, listedAsJson } from './list.ts'
 import { meant } from './meant.ts'
-import { flagOf } from './options.ts'
+import { flagOf, hasFull, presets } from './options.ts'
 import type { Given } from './options.ts'
-import { showVerdict } from './show.ts'
-import { table } from './table.ts'
+import { progressOn } from './progress.ts'
+import { showVerdict, verdictOf } from './show.ts'
+import { hasPassed, showEnded, showSum, sumAsJson } from './sum.ts'
+
+const FULL = 'the times of the source, where the usual ones are shorter'
+
+interface LabOptions {
+  readonly all?: boolean
+  readonly full?: boolean
+  readonly json?: boolean
+}
 
 export function addLab(program: Command): void {
+  // What follows the name of an experiment is the experiment's; so both in front of it must stop there.
+  program.enablePositionalOptions()
   const lab = program
     .command('lab')
     .description('experiments with real processes: what goes wrong without a lock, with a lock alone, and what holds')
     .argument('[experiment]')
-    .action((name: string | undefined) => {
-      const names = experiments.map(experiment => experiment.name)
-      if (name !== undefined)
-        throw new ConfigurationError(
-          `There is no experiment "${name}". There is: ${names.join(', ')}.${meant(name, names)}`,
-        )
-      list()
+    .option('--all', 'run all that this machine can, in brief, and say what the others need')
+    .option('--full', `with --all: ${FULL}`)
+    .option('--json', 'the list, or the figures and verdicts of --all, as JSON, for programs')
+    .enablePositionalOptions()
+    .action(async (name: string | undefined, options: LabOptions) => {
+      if (name !== undefined) refuse(name)
+      if (options.full === true && options.all !== true)
+        throw new ConfigurationError('--full goes with --all. For one experiment see: holdfast lab NAME --help')
+      if (options.all === true) process.exitCode = await runAll(options)
+      else print(...(options.json === true ? [listedAsJson(experiments)] : listed(experiments)))
     })
   for (const experiment of experiments) addExperiment(lab, experiment)
 }
 
-function list(): void {
-  print(
-    ...table(
-      [{ title: 'experiment' }, { title: 'question' }, { title: 'from' }],
-      experiments.map(({ name, question, source }) => [name, question, source]),
-      '',
-    ),
-  )
-  print('', 'Run one: holdfast lab employee')
+function refuse(name: string): never {
+  const names = experiments.map(experiment => experiment.name)
+  throw new ConfigurationError(`There is no experiment "${name}". There is: ${names.join(', ')}.${meant(name, names)}`)
+}
+
+async function runAll({ full, json }: LabOptions): Promise<number> {
+  const sum = await performAll(experiments, {
+    pace: full === true ? 'full' : 'brief',
+    progress: progressOn(process.stderr),
+    ended: one => {
+      if (json !== true) print(...showEnded(one))
+    },
+  })
+  print(...(json === true ? [sumAsJson(sum)] : showSum(sum)))
+  return exitOf({ passed: hasPassed(sum), interruptedBy: sum.interruptedBy })
 }
 
 function addExperiment(lab: Command, experiment: Experiment): void {
+  const { name, question, source, options } = experiment
   const command = lab
-    .command(experiment.name)
-    .description(experiment.question)
+    .command(name)
+    .description(question)
     .addHelpText(
       'after',
-      `\nFrom ${experiment.source}.\nExit code 1 if a repaired way fails, or a broken one does not show its problem.`,
+      `\nFrom ${source}.\nExit code 1 if a repaired way fails, or a broken one does not show its problem.`,
     )
-  for (const [name, { value, help, default: preset, hidden }] of Object.entries(experiment.options)) {
-    const option = new Option(`${flagOf(name)} <${value}>`, help).hideHelp(hidden === true)
-    command.addOption(preset === undefined ? option : option.default(preset))
+  for (const [option, { value, help, default: preset, hidden }] of Object.entries(options)) {
+    const added = new Option(`${flagOf(option)} <${value}>`, help).hideHelp(hidden === true)
+    command.addOption(preset === undefined ? added : added.default(preset))
   }
+  if (hasFull(options)) command.option('--full', FULL)
   command.option('--json', 'figures and verdict as JSON, for programs')
   command.action(async (given: Given) => {
-    process.exitCode = await report(experiment, given)
+    const typed = Object.entries(given).filter(([option]) => command.getOptionValueSource(option) !== 'default')
+    const pace = given['full'] === true ? 'full' : 'usual'
+    process.exitCode = await run(experiment, { ...presets(options, pace), ...Object.fromEntries(typed) })
   })
 }
 
-async function report(experiment: Experiment, given: Given): Promise<number> {
-  const { name, question, source } = experiment
+async function run(experiment: Experiment, given: Given): Promise<number> {
   const json = given['json'] === true
+  const progress = progressOn(process.stderr)
   let begun = false
   const say = (...lines: readonly string[]): void => {
     if (json) return
+    progress.clear()
     // Not before the options are known to be right: a mistake should be answered with one line.
-    if (!begun) print(`${name}: ${question}`, `From ${source}.`)
+    if (!begun) print(`${experiment.name}: ${experiment.question}`, `From ${experiment.source}.`)
     begun = true
     print(...lines)
   }
-  const performed = await experiment.perform(given, { say })
-  const { passed, interruptedBy, findings, compared, sabotage, figures } = performed
-  if (json) {
-    const interrupted = interruptedBy !== null
-    const verdict = {
-      experiment: name,
-      question,
-      source,
-      passed,
-      interrupted,
-      compared,
-      sabotage,
-      findings,
-      ...figures,
-    }
-    print(JSON.stringify(verdict, null, 2))
-  } else if (interruptedBy === null) say(...showVerdict(performed))
-  else say('', `Ended early by ${interruptedBy}: the figures above are what had been measured, and nothing is judged.`)
+  try {
+    const performed = await experiment.perform(given, {
+      say,
+      begins: ({ way, round, rounds }) => progress.show(`${way}: round ${round} of ${rounds}`),
+    })
+    progress.clear()
+    const { interruptedBy } = performed
+    if (json) print(JSON.stringify(verdictOf(experiment, performed), null, 2))
+    else if (interruptedBy === null) say(...showVerdict(performed))
+    else
+      say('', `Ended early by ${interruptedBy}: the figures above are what had been measured, and nothing is judged.`)
+    return exitOf(performed)
+  } finally {
+    progress.clear()
+  }
+}
+
+function exitOf({ passed, interruptedBy }: Pick<Performed, 'passed' | 'interruptedBy'>): number {
   if (interruptedBy !== null) return 128 + constants.signals[interruptedBy]
   return passed ? 0 : 1
 }

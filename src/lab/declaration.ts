@@ -12,6 +12,7 @@ import type { Act, Telling } from './acts.ts'
 import type { Child } from '../servers/child.ts'
 import type { Locks } from '../locks/types.ts'
 import type { Danger } from './exposure.ts'
+import type { Needs } from './needs.ts'
 import type { Options, SettingsOf } from './options.ts'
 import type { Message } from './wire.ts'
 
@@ -20,6 +21,12 @@ export interface Declaration<O extends Options, Scene, Name extends string, Does
   readonly question: string
   /** The text that it comes from: title and author. */
   readonly source: string
+  /** The sentence of the source that it puts to the test, word for word. */
+  readonly says?: string
+  /** About how long it takes with the options as they are, on a machine that is not busy. Default: a few seconds. */
+  readonly takesS?: number
+  /** What it cannot do without. Default: Node alone. */
+  readonly needs?: Needs
   readonly options: O
   /** How many rounds each way has unless --rounds says otherwise; a function: so many, and there is no --rounds. */
   readonly rounds: number | ((way: Name) => number)

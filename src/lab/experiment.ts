@@ -4,6 +4,8 @@
  */
 import { namespaceOf } from '../base/address.ts'
 import type { Claim, Declaration, Parts, Site } from './declaration.ts'
+import { NODE_ALONE } from './needs.ts'
+import type { Needs } from './needs.ts'
 import { oneIn, optional, readOptions, some, span, whole } from './options.ts'
 import type { Given, Options } from './options.ts'
 import { perform } from './perform.ts'
@@ -15,6 +17,11 @@ export interface Experiment {
   readonly name: string
   readonly question: string
   readonly source: string
+  readonly says: string | null
+  readonly takesS: number
+  readonly needs: Needs
+  /** Each way in a few words. */
+  readonly ways: Readonly<Record<string, string>>
   /** Its own, and those that every experiment has. */
   readonly options: Options
   /** @throws ConfigurationError  an option is wrong */
@@ -22,6 +29,8 @@ export interface Experiment {
   /** In a worker process: how it plays a part in a way. */
   open(given: Given, site: Omit<Site<unknown>, 'settings'>): Promise<(name: string, turn: Staging) => Promise<void>>
 }
+
+const USUAL_S = 5
 
 /** What the machinery gives to a part, but for the way. */
 export type Staging = Omit<Parameters<Parts<unknown>[string]>[0], 'way'> & { readonly wayName: string }
@@ -52,6 +61,10 @@ export function experiment<const O extends Options, Scene, const Name extends st
     name,
     question,
     source,
+    says: declaration.says ?? null,
+    takesS: declaration.takesS ?? USUAL_S,
+    needs: declaration.needs ?? NODE_ALONE,
+    ways: Object.fromEntries(names.map(way => [way, ways[way].is])),
     options: { ...declaration.options, ...common },
     perform(asked, ground) {
       const given = settled(asked)

@@ -11,6 +11,10 @@ export interface Option<Value> {
   readonly value: string
   readonly help: string
   readonly default?: string
+  /** The default where many experiments are run one after the other: times in the same ratio, only shorter. */
+  readonly brief?: string
+  /** The source's own, where the default is shorter. */
+  readonly full?: string
   /** Not shown in the help: for the tests that prove that the experiment can fail. */
   readonly hidden?: true
   /** null: not given. @throws ConfigurationError  naming the flag */
@@ -23,6 +27,24 @@ export type SettingsOf<O extends Options> = {
 }
 /** The options as typed, by the names of their flags. */
 export type Given = Readonly<Record<string, unknown>>
+
+/** How long an experiment may take: as by itself, as among all of them, or as its source has it. */
+export type Pace = 'usual' | 'brief' | 'full'
+
+/** The options of a run for which nothing was typed. */
+export function presets(options: Options, pace: Pace): Given {
+  return Object.fromEntries(
+    Object.entries(options).flatMap(([name, option]) => {
+      const text = (pace === 'usual' ? undefined : option[pace]) ?? option.default
+      return text === undefined ? [] : [[flagOf(name).slice(2), text]]
+    }),
+  )
+}
+
+/** Has the source times of its own, which are longer? */
+export function hasFull(options: Options): boolean {
+  return Object.values(options).some(({ full }) => full !== undefined)
+}
 
 export function flagOf(name: string): string {
   return `--${name.replace(/Ms$/, '')}`
@@ -44,11 +66,7 @@ function isComplete<O extends Options>(options: O, settings: object): settings i
   return Object.keys(options).every(name => name in settings)
 }
 
-interface Described {
-  readonly help: string
-  readonly default: string
-  readonly hidden?: true
-}
+type Described = Pick<Option<never>, 'help' | 'brief' | 'full' | 'hidden'> & { readonly default: string }
 
 /** A whole number. `why` ends the message about one below the least. */
 export function whole({

@@ -40,10 +40,13 @@ export function perform<O extends Options, Scene, Name extends string, Does, Out
     const rounds: Round<Outcome>[] = []
     let missed: Finding | null = null
     const cut = (): boolean => at.interrupted.aborted || missed !== null
+    const all = asked.ways.reduce((sum, way) => sum + asked.roundsOf(way), 0)
+    let begun = 0
 
     for (const way of asked.ways) {
       for (let round = 0; round < asked.roundsOf(way) && !cut(); round += 1) {
         play.begin(way)
+        asked.begins({ way, round: (begun += 1), rounds: all })
         const { does, sabotage } = declaration.ways[way]
         const chosen = { name: way, does: asked.sabotage === way ? sabotage : does, round }
         try {

@@ -9,12 +9,15 @@ import type { ServerKind } from '../servers/kind.ts'
 import { REDIS } from '../servers/redis.ts'
 import { startServer } from '../servers/start.ts'
 import type { FaultServer } from '../servers/start.ts'
+import { serversOf } from './needs.ts'
 
 /** An option --store of an experiment that is about the commands of Redis. */
 export const REDIS_ONLY = {
   scheme: /^(redis|valkey)s?:\/\//i,
   why: 'must be a Redis or a Valkey, such as redis://localhost:6379: this experiment is about its commands.',
 }
+
+export const NEEDS_REDIS = serversOf(REDIS)
 
 export interface OwnOptions {
   /** Default: REDIS. */

@@ -67,6 +67,17 @@ export function showVerdict({ passed, findings, compared, sabotage }: Performed)
   ]
 }
 
-function showFinding({ claim, holds, found }: Finding): string {
+export function showFinding({ claim, holds, found }: Finding): string {
   return `  ${holds ? 'ok  ' : 'FAIL'}  ${claim} (${found})`
+}
+
+/** For --json. */
+export function verdictOf(
+  { name, question, source }: Pick<Declaration<never, never, never, never, never>, 'name' | 'question' | 'source'>,
+  performed: Performed,
+): Message {
+  const { passed, interruptedBy, compared, sabotage, findings, figures } = performed
+  const interrupted = interruptedBy !== null
+  const judged = findings.map(finding => ({ ...finding }))
+  return { experiment: name, question, source, passed, interrupted, compared, sabotage, findings: judged, ...figures }
 }

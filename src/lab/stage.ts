@@ -32,16 +32,10 @@ export async function surrounded<Answer>(name: string, run: (at: Surroundings) =
   const forget = atExit(remove)
   const interrupt = new AbortController()
   let interruptedBy: NodeJS.Signals | null = null
-  // npm passes on a Ctrl-C that the terminal has sent already: a second one is no impatience, and the end is bounded
-  // anyway.
-  const handlers = SIGNALS.map(signal => ({
-    signal,
-    handle: () => {
-      interruptedBy ??= signal
-      interrupt.abort()
-    },
-  }))
-  for (const { signal, handle } of handlers) process.on(signal, handle)
+  const deaf = onSignals(signal => {
+    interruptedBy ??= signal
+    interrupt.abort()
+  })
   const closables: Closable[] = []
   try {
     return await run({
@@ -55,15 +49,37 @@ export async function surrounded<Answer>(name: string, run: (at: Surroundings) =
     })
   } finally {
     for (const closable of closables.toReversed()) await closable.close()
-    for (const { signal, handle } of handlers) process.off(signal, handle)
+    deaf()
     forget()
     remove()
+  }
+}
+
+/**
+ * What ends a run early; the process goes on. Returns how to take that back. npm passes on a Ctrl-C that the terminal
+ * has sent already: a second one is no impatience, and the end is bounded anyway.
+ */
+export function onSignals(hear: (signal: NodeJS.Signals) => void): () => void {
+  const handlers = SIGNALS.map(signal => ({ signal, handle: () => hear(signal) }))
+  for (const { signal, handle } of handlers) process.on(signal, handle)
+  return () => {
+    for (const { signal, handle } of handlers) process.off(signal, handle)
   }
 }
 
 /** Where someone may tell something, while it goes on. */
 export interface Ground {
   say(...lines: readonly string[]): void
+  /** All is ready, and a round begins. */
+  begins(step: Step): void
+}
+
+/** Where a run has come to. */
+export interface Step {
+  readonly way: string
+  /** Of all ways together, from 1. */
+  readonly round: number
+  readonly rounds: number
 }
 
 export interface Asked<Settings> extends Ground {

@@ -30,9 +30,10 @@ export const ticking = {
     help: 'worker processes, 2 to 64',
     why: 'One worker alone has nobody to collide with.',
   }),
-  durationMs: span({ default: '10s', min: 1, max: DAY_MS, help: 'length of each round' }),
+  durationMs: span({ default: '10s', brief: '1s', min: 1, max: DAY_MS, help: 'length of each round' }),
   intervalMs: span({
     default: '1s',
+    brief: '100ms',
     min: 1,
     max: DAY_MS,
     help: 'time between two ticks; at each tick every worker makes one update',

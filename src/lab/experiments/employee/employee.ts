@@ -1,10 +1,9 @@
 /**
  * The employee's row: what happens to it when several processes read it, think, and update it?
  *
- * The workers begin at one instant and tick together. At every tick each reads the employee, thinks, and writes the
- * salary it read plus one; the version in the row must then be exactly one above the version it read. First a test
- * round for each way, then for each way that keeps the data right a benchmark round: the same pace again, to measure
- * how long an update takes from its tick to its end.
+ * The workers tick together. At every tick each reads the employee, thinks, and writes the salary it read plus one; the
+ * version in the row must then be one above the one it read. First a test round for each way, then for each way that
+ * keeps the data right a benchmark round at the same pace: how long does an update take, from its tick to its end?
  */
 import { withoutPassword } from '../../../base/address.ts'
 import { humanMs } from '../../../base/duration.ts'
@@ -34,6 +33,8 @@ export const employee = experiment({
   name: 'employee',
   question: 'What happens to one row when several processes change it at once?',
   source: '"go-blog-distributed-mutex" by Antonio Alexander',
+  says: 'concurrent mutation of the same row without a mutex can cause data inconsistency',
+  takesS: 75,
   options: {
     ...ticking,
     thinkMs: span({ default: '15ms', max: 60_000, help: 'time between reading the row and updating it' }),

@@ -19,7 +19,7 @@ import { experiment, holds, shows } from '../../experiment.ts'
 import { startNodes, startPair } from '../../faults/outages.ts'
 import type { Servers } from '../../faults/outages.ts'
 import { count } from '../../figures.ts'
-import { tryRedis } from '../../redis.ts'
+import { NEEDS_REDIS, tryRedis } from '../../redis.ts'
 
 interface Does {
   readonly start: () => Promise<Servers>
@@ -90,6 +90,9 @@ export const failover = experiment({
   name: 'failover',
   question: 'What is left of a lock when the server that granted it is lost?',
   source: '"go-blog-distributed-mutex" by Antonio Alexander',
+  says: 'this is meant to handle situations where you could hypothetically lock the same thing twice on two connected instances of redis',
+  needs: NEEDS_REDIS,
+  takesS: 3,
   options: {},
   rounds: 2,
   ways,

@@ -13,7 +13,7 @@ import { exercise, withTwo } from '../../exercise.ts'
 import type { Two } from '../../exercise.ts'
 import { experiment, holds, shows } from '../../experiment.ts'
 import { count } from '../../figures.ts'
-import { answerTo, recordOf, tryRedis } from '../../redis.ts'
+import { answerTo, NEEDS_REDIS, recordOf, tryRedis } from '../../redis.ts'
 import { attempts, FILE, startOpen, startShared, STRANGERS } from './users.ts'
 import type { SharedRedis, User } from './users.ts'
 
@@ -35,6 +35,9 @@ export const redisAcl = experiment({
   name: 'redis-acl',
   question: 'How does one protect locks on a Redis that others use too?',
   source: '"go-blog-distributed-mutex" by Antonio Alexander',
+  says: "Like anything security related, performing some negative tests will ensure it's working as intended.",
+  needs: NEEDS_REDIS,
+  takesS: 1,
   options: {},
   rounds: () => 1,
   ways,

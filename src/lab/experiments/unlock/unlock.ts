@@ -16,6 +16,7 @@ import { count, showMs } from '../../figures.ts'
 import { span, storeOption } from '../../options.ts'
 import {
   addressOf,
+  NEEDS_REDIS,
   openRaw,
   ownRedis,
   recordOf,
@@ -53,6 +54,9 @@ export const unlock = experiment({
   name: 'unlock',
   question: 'Why does one need a script to unlock Redis?',
   source: '"go-blog-distributed-mutex" by Antonio Alexander',
+  says: "If you don't do this within a LUA script it's not considered atomic and thus not safe for concurrent usage.",
+  needs: NEEDS_REDIS,
+  takesS: 6,
   options: {
     ttlMs: span({ default: '300ms', min: 100, max: 10_000, help: 'length of the lock whose holder is late' }),
     store: storeOption('a Redis or Valkey (default: one of its own, started for this run)', REDIS_ONLY),

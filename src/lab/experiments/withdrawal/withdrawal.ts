@@ -82,6 +82,8 @@ export const withdrawal = experiment({
   name: 'withdrawal',
   question: 'Two withdrawals of 5,000 from an account with 5,000: how much is paid out?',
   source: '"Lock It or Lose It: Avoiding Race Conditions in Distributed Systems"',
+  says: "There's only ₹5,000 in the account, but somehow, both of you manage to withdraw ₹5,000 each.",
+  takesS: 1,
   options: {
     store: storeOption('store of the lock (default: a SQLite file of its own)'),
     db: optional('url', 'database of the account (default: a SQLite file of its own)'),
