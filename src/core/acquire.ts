@@ -45,6 +45,11 @@ const FAILED_RETRY_MS = { first: 20, most: 1_000 } as const
  */
 const POLL_MS = { first: 5, next: 20, others: 100, each: 20, most: 1_000 } as const
 const POLL_WAITED = 1 / 50
+/**
+ * A heartbeat comes up to this share earlier, by chance: those who came together would beat together for ever, and the
+ * store would serve nobody else meanwhile. More than a quarter of the ticket's life has gone by then, so that each of them refreshes it.
+ */
+const HEARTBEAT_EARLIER = 1 / 5
 const NOBODY: readonly TicketView[] = []
 
 /** `onWaiting` is called at each answer that tells to wait. */
@@ -170,7 +175,8 @@ class Chase implements Pursuit, PushTarget {
         pushes.named(key, this)
       }
       this.#tell(entry.ahead)
-      const retryMs = listening ? entry.retryMs : Math.min(entry.retryMs, this.#poll(entry.ahead + 1 - (limit ?? 1)))
+      const dueMs = this.#due(entry.retryMs)
+      const retryMs = listening ? dueMs : Math.min(dueMs, this.#poll(entry.ahead + 1 - (limit ?? 1)))
       return Math.max(1, this.#attempt.sentAt + retryMs - clock.now())
     }
     if (entry.status === 'forbidden' && entry.reason === 'revoked') throw waitRevoked(key, this.#attempt, entry.message)
@@ -286,6 +292,13 @@ class Chase implements Pursuit, PushTarget {
       const timer = this.#core.clock.after(ms, done)
       this.#wake = done
     })
+  }
+
+  /** The end of somebody's life is waited for exactly, a heartbeat is not. */
+  #due(retryMs: number): number {
+    const { clock, waiterTtlMs } = this.#core
+    const isHeartbeat = retryMs > waiterTtlMs / 3 - 1
+    return isHeartbeat ? retryMs * (1 - HEARTBEAT_EARLIER * clock.random()) : retryMs
   }
 
   /** `place`: 1 is the next in line. Random, so that those who were refused together do not come again together. */
