@@ -161,6 +161,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a task whose wait is over stands in line until it knows who was in its way',
+    near: 1_580,
     patches: [
       {
         find: 'line.queue.delete(applicant)\n    shorter(line)\n    const holders',
