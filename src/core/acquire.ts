@@ -47,7 +47,7 @@ const POLL_MS = { first: 5, next: 20, others: 100, each: 20, most: 1_000 } as co
 const POLL_WAITED = 1 / 50
 /**
  * A heartbeat comes up to this share earlier, by chance: those who came together would beat together for ever, and the
- * store would serve nobody else meanwhile. More than a quarter of the ticket's life has gone by then, so that each of them refreshes it.
+ * store would serve nobody else meanwhile. A quarter of the ticket's life has gone by then, so that each refreshes it.
  */
 const HEARTBEAT_EARLIER = 1 / 5
 const NOBODY: readonly TicketView[] = []
