@@ -43,9 +43,9 @@ async function freePorts() {
   throw new Error('no 200 free ports in a row between 20400 and 32400')
 }
 
-/** A driver has tests if a file is called after it: test/drivers/NAME.*, NAME-*, or test/model/NAME.*. */
+/** A driver has tests if a file is called after it: NAME.* or NAME-* in one of these folders. */
 function testsOf(driver) {
-  return ['test/drivers', 'test/model'].flatMap(folder =>
+  return ['test/drivers', 'test/model', 'test/sql'].flatMap(folder =>
     readdirSync(join(root, folder))
       .filter(file => new RegExp(`^${driver}[.-].*slow\\.test\\.ts$`).test(file))
       .map(file => `${folder}/${file}`),

@@ -139,7 +139,7 @@ describe('a fence', () => {
       const tx = fromNodeSqlite(like(database))
       await fence(tx, { key: 'account:7', token: 5 })
       database.exec('COMMIT')
-      await expect(fence(tx, { key: 'account:7', token: 6 })).rejects.toThrow('No transaction is open')
+      await expect(fence(tx, { key: 'account:7', token: 6 })).rejects.toThrow('is not in a transaction')
       await expect(tx.rows('SELECT 1', [])).rejects.toThrow(ConfigurationError)
       expect(database.prepare('SELECT token FROM holdfast_fences').all()).toMatchObject([{ token: 5 }])
       database.exec('DROP TABLE account')

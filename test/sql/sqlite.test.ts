@@ -1,0 +1,5 @@
+/** holdfast/sql on SQLite. */
+import { sqlite } from './databases.ts'
+import { describeFence } from './fencing.ts'
+
+describeFence('SQLite', sqlite)
