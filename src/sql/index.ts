@@ -1,11 +1,13 @@
 /** `holdfast/sql`: correctness inside the user's own transaction. */
 export { fence, fenceStatements } from './fence.ts'
+export { retryTransaction } from './retry.ts'
 export { schema } from './schema.ts'
 export { fromMysql2 } from './clients/mysql2.ts'
 export { fromPg } from './clients/pg.ts'
 export { fromPostgresJs } from './clients/postgres-js.ts'
 export { fromBetterSqlite3, fromNodeSqlite } from './clients/sqlite.ts'
 export type { FenceOptions, FenceStatements } from './fence.ts'
+export type { RetryOptions } from './retry.ts'
 export type { Mysql2Like } from './clients/mysql2.ts'
 export type { PgLike } from './clients/pg.ts'
 export type { PostgresJsLike } from './clients/postgres-js.ts'
