@@ -28,6 +28,8 @@ export const STATES: Readonly<Record<string, SpanKind | null>> = {
   'is over': 'stale',
   refused: null,
   leaves: null,
+  /** By the experiment, with SIGKILL. */
+  'is killed': null,
   /** Of the machinery: the worker has come to the end of its part. */
   ends: null,
 }

@@ -37,9 +37,14 @@ export interface Declaration<O extends Options, Scene, Name extends string, Does
    * @throws ConfigurationError | StoreUnavailableError | UnsupportedError
    */
   setup(stage: Stage<SettingsOf<O>>): Promise<Scene>
-  /** One round: who does what when, and what came of it, as a fresh reader finds it in the data. */
+  /**
+   * One round: who does what when, and what came of it, as a fresh reader finds it in the data. With `way.free` no gate
+   * holds anybody: let all begin with `stage.together`, and leave the order to chance.
+   */
   round(way: Chosen<Name, Does>, scene: Scene, stage: Stage<SettingsOf<O>>): Promise<Outcome>
   readonly danger: Danger
+  /** The ways that go wrong, left to chance. Default: they are not. */
+  readonly free?: Free<NoInfer<Name>>
   /** What the lanes say of the acts. */
   readonly telling: Telling
   /** The acts to draw, where a round has too many. None: no picture. */
@@ -53,6 +58,19 @@ export interface Declaration<O extends Options, Scene, Name extends string, Does
   lessons(of: (way: Name) => readonly NoInfer<Outcome>[]): readonly string[]
   /** The half that runs in the worker processes: the parts that they can play. */
   worker?(site: Site<SettingsOf<O>>): Promise<Parts<Does>>
+}
+
+/**
+ * Rounds without an arranged order, for the ways that go wrong: how often does it happen by itself? The figure stands
+ * beside the arranged one and answers whether that is rigged. It is never judged.
+ */
+export interface Free<Name extends string> {
+  /** What is left to chance, to end a sentence: "both begin at one instant". */
+  readonly is: string
+  /** How many for each way unless --free says otherwise. */
+  readonly rounds: number
+  /** Default: all that go wrong. */
+  readonly ways?: readonly Name[]
 }
 
 /** At least one: a way that claims nothing is none. */
@@ -73,6 +91,8 @@ export interface Chosen<Name extends string, Does> {
   readonly does: Does
   /** Counts the rounds of this way, from 0. */
   readonly round: number
+  /** Nobody arranges who comes first. */
+  readonly free: boolean
 }
 
 export interface Round<Outcome> {
@@ -97,7 +117,7 @@ export interface Stage<Settings> {
   readonly settings: Settings
   /** A fresh directory, removed with everything in it. */
   readonly directory: string
-  /** A key of this run's own. */
+  /** A key of this round's own: what somebody who was killed has left behind is in nobody's way in the next. */
   readonly key: string
   /** Of all locks of the run; empty: none. */
   readonly namespace: string
@@ -110,6 +130,8 @@ export interface Stage<Settings> {
     names: Names,
     place?: Message,
   ): Promise<{ readonly [Index in keyof Names]: Worker }>
+  /** All begin at one instant of the host's clock; resolves when all have ended. */
+  together(...parts: readonly (readonly [worker: Worker, part: string, order?: Message])[]): Promise<void>
   /** Closes it at the end of the run, the last first. */
   use<Thing extends Closable>(thing: Thing): Thing
   /** An act of something that is no worker. */
@@ -150,7 +172,6 @@ export type Parts<Does> = Readonly<Record<string, (turn: Turn<Does>) => Promise<
 export interface Site<Settings> {
   readonly settings: Settings
   readonly name: string
-  readonly key: string
   /** Of all locks of the run; those of `locks` have it already. */
   readonly namespace: string
   readonly place: Fields
@@ -161,6 +182,8 @@ export interface Site<Settings> {
 
 export interface Turn<Does> {
   readonly way: Does
+  /** That of the stage. */
+  readonly key: string
   readonly order: Fields
   /** When it begins, for parts that begin together. */
   readonly startAt: number
@@ -168,6 +191,6 @@ export interface Turn<Does> {
   readonly signal: AbortSignal
   /** Tells what it does, at the moment at which it does it. */
   act(type: string, fields?: Message): void
-  /** Tells it, and goes no further until the experiment lets it pass. */
+  /** Tells it, and goes no further until the experiment lets it pass; in a free round it goes on at once. */
   gate(type: string, fields?: Message): Promise<void>
 }

@@ -38,7 +38,7 @@ export type Staging = Omit<Parameters<Parts<unknown>[string]>[0], 'way'> & { rea
 export function experiment<const O extends Options, Scene, const Name extends string, Does, Outcome extends Message>(
   declaration: Declaration<O, Scene, Name, Does, Outcome>,
 ): Experiment {
-  const { name, question, source, rounds, worker, ways } = declaration
+  const { name, question, source, rounds, free, worker, ways } = declaration
   const names = namesOf(ways)
   const common = {
     ways: some(names, 'which of the ways'),
@@ -56,6 +56,16 @@ export function experiment<const O extends Options, Scene, const Name extends st
     ...(typeof rounds === 'number'
       ? { rounds: whole({ min: 1, max: 1_000, default: String(rounds), help: 'rounds for each way' }) }
       : {}),
+    ...(free === undefined
+      ? {}
+      : {
+          free: whole({
+            min: 0,
+            max: 1_000,
+            default: String(free.rounds),
+            help: 'rounds left to chance, for each way that goes wrong; not judged',
+          }),
+        }),
   }
   return {
     name,
@@ -78,6 +88,8 @@ export function experiment<const O extends Options, Scene, const Name extends st
         patienceMs: shared.patienceMs,
         journal: shared.journal ?? null,
         given,
+        // Without its repair a way says nothing about chance.
+        freeRounds: shared.sabotage === null ? (shared.free ?? 0) : 0,
         roundsOf: way => (typeof rounds === 'function' ? rounds(way) : (shared.rounds ?? rounds)),
       })
     },

@@ -7,7 +7,9 @@ import { resolve } from 'node:path'
 import { withoutPassword } from '../base/address.ts'
 import { systemClock } from '../base/clock.ts'
 import { ConfigurationError } from '../base/errors.ts'
-import type { Declaration, Round } from './declaration.ts'
+import { chanceOf, isFree } from './chance.ts'
+import type { Chance } from './chance.ts'
+import type { Chosen, Declaration, Round } from './declaration.ts'
 import { exposureOf } from './exposure.ts'
 import { isBroken, judgeWay } from './judge.ts'
 import type { Finding, Performed } from './judge.ts'
@@ -26,6 +28,8 @@ interface Plan<Settings, Name extends string> extends Asked<Settings> {
   readonly ways: readonly Name[]
   readonly sabotage: Name | null
   roundsOf(way: Name): number
+  /** Rounds left to chance. */
+  readonly freeRounds: number
 }
 
 export function perform<O extends Options, Scene, Name extends string, Does, Outcome extends Message>(
@@ -39,33 +43,58 @@ export function perform<O extends Options, Scene, Name extends string, Does, Out
     const scene = await declaration.setup(play.stage)
     const rounds: Round<Outcome>[] = []
     let missed: Finding | null = null
+    const chances: Chance[] = []
     const cut = (): boolean => at.interrupted.aborted || missed !== null
     const all = asked.ways.reduce((sum, way) => sum + asked.roundsOf(way), 0)
     let begun = 0
 
+    /** The NotShown that ended it; null: Ctrl-C has. */
+    async function playRound(chosen: Chosen<Name, Does>): Promise<Outcome | NotShown | null> {
+      play.begin({ way: chosen.name, free: chosen.free })
+      try {
+        return await unlessInterrupted(declaration.round(chosen, scene, play.stage), at.interrupted)
+      } catch (error) {
+        if (error instanceof NotShown) return error
+        // Ctrl-C ends the parts, so that what the round waits for does not come.
+        if (!at.interrupted.aborted) throw error
+        return null
+      }
+    }
+
+    async function leaveToChance(way: Name): Promise<void> {
+      const outcomes: Outcome[] = []
+      const { does } = declaration.ways[way]
+      for (let round = 0; round < asked.freeRounds && !cut(); round += 1) {
+        const outcome = await playRound({ name: way, does, round, free: true })
+        if (outcome !== null && !(outcome instanceof NotShown)) outcomes.push(outcome)
+      }
+      if (outcomes.length > 0) chances.push(chanceOf(way, declaration.claims[way], outcomes))
+    }
+
     for (const way of asked.ways) {
+      const { does, sabotage } = declaration.ways[way]
       for (let round = 0; round < asked.roundsOf(way) && !cut(); round += 1) {
-        play.begin(way)
         asked.begins({ way, round: (begun += 1), rounds: all })
-        const { does, sabotage } = declaration.ways[way]
-        const chosen = { name: way, does: asked.sabotage === way ? sabotage : does, round }
-        try {
-          const outcome = await unlessInterrupted(declaration.round(chosen, scene, play.stage), at.interrupted)
+        const outcome = await playRound({
+          name: way,
+          does: asked.sabotage === way ? sabotage : does,
+          round,
+          free: false,
+        })
+        if (outcome instanceof NotShown) missed = notShown(way, outcome)
+        else if (outcome !== null) {
           const acts = play.stage.acts()
           const played = { way, outcome, acts, exposed: exposureOf(acts, declaration.danger).exposed }
           rounds.push(played)
           say(...showRound(declaration, played, round === 0))
-        } catch (error) {
-          // Ctrl-C ends the parts, so that what the round waits for does not come.
-          if (!at.interrupted.aborted && !(error instanceof NotShown)) throw error
-          if (error instanceof NotShown) missed = notShown(way, error)
         }
       }
+      if (isFree(way, declaration)) await leaveToChance(way)
     }
 
     const of = (way: string): readonly Round<Outcome>[] => rounds.filter(round => round.way === way)
     const outcomes = (way: Name): readonly Outcome[] => of(way).map(({ outcome }) => outcome)
-    if (rounds.length > 0) say(...showComparison(declaration, asked.ways, of))
+    if (rounds.length > 0) say(...showComparison(declaration, { ways: asked.ways, of, chances }))
     const texts = cut() ? [] : declaration.lessons(outcomes)
     if (texts.length > 0) say(...paragraphs('What to learn', texts))
     const judged = asked.ways.flatMap(way => judgeWay(way, declaration.claims[way], of(way)))
@@ -82,6 +111,7 @@ export function perform<O extends Options, Scene, Name extends string, Does, Out
         settings: publicly(asked.settings),
         conditions: play.conditions(),
         rounds: rounds.map(({ way, outcome, exposed }) => ({ way, ...outcome, exposed })),
+        ...(chances.length > 0 ? { chances } : {}),
         lessons: texts,
       },
     }

@@ -7,6 +7,7 @@ import type { SqlTransaction } from '../sql/transaction.ts'
 import type { Act, Telling } from './acts.ts'
 import type { Connection } from './database.ts'
 import type { Stage } from './declaration.ts'
+import { createTable, tableNamed } from './tables.ts'
 
 export interface Versioned {
   readonly value: number
@@ -24,8 +25,7 @@ export interface Row {
 
 /** The row of the table `holdfast_lab_NAME`; its value is 0 at first. */
 export function rowOf(name: string): Row {
-  const table = `holdfast_lab_${name}`
-  const drop = `DROP TABLE IF EXISTS ${table}`
+  const table = tableNamed(name)
   async function read(on: SqlTransaction, lock = ''): Promise<Versioned> {
     const [row] = await on.rows(`SELECT value, version FROM ${table} WHERE id = 1${lock}`, [])
     const fields = record(row, 'The row')
@@ -34,12 +34,8 @@ export function rowOf(name: string): Row {
   return {
     read,
     async create(stage, on) {
-      await on.execute(drop, [])
-      await on.execute(
-        `CREATE TABLE ${table} (id INTEGER PRIMARY KEY, value INTEGER NOT NULL, version INTEGER NOT NULL)`,
-        [],
-      )
-      stage.use({ close: async () => void (await on.execute(drop, [])) })
+      const columns = 'id INTEGER PRIMARY KEY, value INTEGER NOT NULL, version INTEGER NOT NULL'
+      await createTable(stage, on, { name, columns })
       await on.execute(`INSERT INTO ${table} VALUES (1, 0, 0)`, [])
     },
     async write(tx, value, { onlyAt } = {}) {

@@ -2,6 +2,7 @@
 import { drawTimeline } from '../journal/draw.ts'
 import { lanesOf } from './acts.ts'
 import type { Act } from './acts.ts'
+import type { Chance } from './chance.ts'
 import type { Declaration, Round } from './declaration.ts'
 import type { Finding, Performed } from './judge.ts'
 import type { Options } from './options.ts'
@@ -30,23 +31,37 @@ function pictureOf(acts: readonly Act[], { telling }: Pick<Declaration<never, ne
 }
 
 export function showComparison<O extends Options, Scene, Name extends string, Does, Outcome extends Message>(
-  { columns }: Declaration<O, Scene, Name, Does, Outcome>,
-  ways: readonly Name[],
-  of: (way: Name) => readonly Round<Outcome>[],
+  { columns, free }: Declaration<O, Scene, Name, Does, Outcome>,
+  { ways, of, chances }: Compared<NoInfer<Name>, NoInfer<Outcome>>,
 ): string[] {
-  const titles = Object.keys(columns)
+  const titles = [...Object.keys(columns), ...(chances.length > 0 ? ['by chance'] : []), 'exposed']
   const rows = ways.flatMap(way => {
     const rounds = of(way)
     if (rounds.length === 0) return []
     const outcomes = rounds.map(({ outcome }) => outcome)
     const exposed = rounds.reduce((sum, round) => sum + round.exposed, 0)
-    return [[way, ...Object.values(columns).map(figure => String(figure(outcomes))), String(exposed)]]
+    const figures = Object.values(columns).map(figure => String(figure(outcomes)))
+    return [[way, ...figures, ...(chances.length > 0 ? [showChance(way, chances)] : []), String(exposed)]]
   })
   return [
     ...heading('The ways side by side'),
-    ...table([{ title: 'way' }, ...[...titles, 'exposed'].map(title => ({ title, figures: true }))], rows),
+    ...table([{ title: 'way' }, ...titles.map(title => ({ title, figures: true }))], rows),
+    ...(chances.length === 0 || free === undefined
+      ? []
+      : paragraph(`by chance: the problem in rounds that nobody arranged (${free.is}); not judged`)),
     '  exposed: how often the rival asked inside the danger window',
   ]
+}
+
+interface Compared<Name extends string, Outcome> {
+  readonly ways: readonly Name[]
+  of(way: Name): readonly Round<Outcome>[]
+  readonly chances: readonly Chance[]
+}
+
+function showChance(way: string, chances: readonly Chance[]): string {
+  const chance = chances.find(one => one.way === way)
+  return chance === undefined ? '-' : `${chance.shown} of ${chance.rounds}`
 }
 
 export function showVerdict({ passed, findings, compared, sabotage }: Performed): string[] {

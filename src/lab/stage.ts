@@ -24,6 +24,9 @@ export interface Surroundings {
   use<Thing extends Closable>(thing: Thing): Thing
 }
 
+/** From the order to the common start: long enough for the message to reach workers that have nothing else to do. */
+const BARRIER_MS = 30
+
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 export async function surrounded<Answer>(name: string, run: (at: Surroundings) => Promise<Answer>): Promise<Answer> {
@@ -95,13 +98,14 @@ export interface Asked<Settings> extends Ground {
 interface Theatre<Settings> {
   readonly stage: Stage<Settings>
   /** A round of this way begins: nothing has happened yet. */
-  begin(way: string): void
+  begin(round: { readonly way: string; readonly free: boolean }): void
   conditions(): Readonly<Record<string, string>>
 }
 
 /** The stage of a run, and what only the machinery does with it. */
 export function createStage<Settings>(name: string, asked: Asked<Settings>, at: Surroundings): Theatre<Settings> {
-  let way = ''
+  let current = { way: '', free: false, key: '' }
+  let begun = 0
   let acts: Act[] = []
   let told: Readonly<Record<string, string>> = {}
   const members: Member[] = []
@@ -111,17 +115,20 @@ export function createStage<Settings>(name: string, asked: Asked<Settings>, at: 
   })
   const record = (act: Act): void => void acts.push(act)
   const workers = async (names: readonly string[], place: Message = {}): Promise<readonly Member[]> => {
-    const crew = names.map(worker => startWorker(worker, { way: () => way, patienceMs: asked.patienceMs, record }))
+    const crew = names.map(worker =>
+      startWorker(worker, { round: () => current, patienceMs: asked.patienceMs, record }),
+    )
     members.push(...crew)
     at.use({ close: async () => void (await Promise.all(crew.map(member => member.end()))) })
     const { journal } = asked
     const given = Object.fromEntries(Object.entries(asked.given).filter(isText))
-    await Promise.all(crew.map(member => member.open({ experiment: name, given, key, journal, place })))
+    await Promise.all(crew.map(member => member.open({ experiment: name, given, journal, place })))
     return crew
   }
   return {
-    begin(next) {
-      way = next
+    begin(round) {
+      begun += 1
+      current = { ...round, key: `${key}:${begun}` }
       acts = []
     },
     conditions: () => told,
@@ -129,10 +136,16 @@ export function createStage<Settings>(name: string, asked: Asked<Settings>, at: 
       settings: asked.settings,
       directory: at.directory,
       interrupted: at.interrupted,
-      key,
+      get key() {
+        return current.key
+      },
       namespace: asked.namespace,
       use: at.use,
       workers: asTuple(workers),
+      async together(...parts) {
+        const startAt = hostNow() + BARRIER_MS
+        await Promise.all(parts.map(([worker, part, order]) => worker.play(part, order, { startAt }).done))
+      },
       act: (who, type, fields = {}) => record({ who, type, at: hostNow(), fields }),
       acts: () => acts.toSorted((a, b) => a.at - b.at),
       conditions(conditions) {

@@ -1,6 +1,6 @@
 /** A worker process: opens its half of an experiment, plays its parts, and leaves when the parent does. */
 import { join } from 'node:path'
-import { number, oneOf, record, text } from '../base/decode.ts'
+import { flag, number, oneOf, record, text } from '../base/decode.ts'
 import type { Fields } from '../base/decode.ts'
 import { HoldfastError } from '../base/errors.ts'
 import { openJournal } from '../journal/write.ts'
@@ -10,7 +10,7 @@ import { STATES } from './acts.ts'
 import type { Closable } from './declaration.ts'
 import type { Staging } from './experiment.ts'
 import { experimentNamed } from './experiments/index.ts'
-import { hostNow } from './host-time.ts'
+import { hostNow, sleepUntil } from './host-time.ts'
 import type { Message } from './wire.ts'
 
 /** How this worker plays its parts; null: it is not open yet. */
@@ -58,7 +58,6 @@ async function obey(message: unknown): Promise<void> {
 async function begin(request: Fields): Promise<void> {
   const experiment = experimentNamed(text(request, 'experiment'))
   const name = text(request, 'name')
-  key = text(request, 'key')
   const given = record(request['given'], 'given')
   const namespace = text(given, 'namespace')
   const folder = request['journal']
@@ -73,7 +72,7 @@ async function begin(request: Fields): Promise<void> {
     use({ close: () => opened.close({ drain: 0 }) })
     return opened
   }
-  const site = { name, key, namespace, place: record(request['place'], 'place'), locks, use }
+  const site = { name, namespace, place: record(request['place'], 'place'), locks, use }
   play = (await experiment?.open(given, site)) ?? null
 }
 
@@ -81,14 +80,19 @@ async function perform(request: Fields): Promise<void> {
   stop = new AbortController()
   passes = 0
   const { signal } = stop
+  const startAt = number(request, 'startAt')
+  key = text(request, 'key')
+  const free = flag(request, 'free')
   try {
+    await sleepUntil(startAt, signal)
     await play?.(text(request, 'part'), {
       wayName: text(request, 'way'),
       order: record(request['order'], 'order'),
-      startAt: number(request, 'startAt'),
+      startAt,
+      key,
       signal,
       act,
-      gate: (type, fields) => gate(signal, type, fields),
+      gate: async (type, fields) => (free ? act(type, fields) : gate(signal, type, fields)),
     })
   } catch (error) {
     // Told to end early: whatever gave up for it is no failure.

@@ -36,8 +36,8 @@ export interface Member extends Worker {
 }
 
 export interface MemberOptions {
-  /** The way of the current round. */
-  readonly way: () => string
+  /** The current round. */
+  readonly round: () => { readonly way: string; readonly free: boolean; readonly key: string }
   /** The longest that what must be seen may take. */
   readonly patienceMs: number
   /** Every act, as it arrives. */
@@ -90,7 +90,7 @@ export function startWorker(name: string, options: MemberOptions): Member {
     open: request => ask({ ...request, kind: 'open', name }, OPEN_MS),
     play(part, order = {}, { startAt = hostNow(), withinMs = options.patienceMs } = {}) {
       const heard = hearing(name, options.patienceMs)
-      const request = { kind: 'play', part, order, startAt, way: options.way() }
+      const request = { kind: 'play', part, order, startAt, ...options.round() }
       const done = ask(request, withinMs, heard.hear)
       // Whoever waits for it is told; but the round may fail before it comes to that.
       done.then(() => heard.end(null), heard.end)

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { until } from '../support/holdfast.ts'
-import { createBench } from '../support/lab.ts'
+import { createBench, describeSabotage } from '../support/lab.ts'
 import type { Bench } from '../support/lab.ts'
 
 let bench: Bench
@@ -23,16 +23,22 @@ test('without a lock both are paid and the balance does not tell, every time; ot
   expect(verdict.lessons).toHaveLength(4)
 })
 
-describe('with the repair taken out the claim that names it fails', () => {
-  test.each([
-    ['none', 'none: shows the problem, twice the balance is paid out'],
-    ['lock', 'lock: one is paid, the other declined'],
-    ['row-lock', 'row-lock: one is paid, the other declined'],
-    ['version', 'version: one is paid, the other declined'],
-  ])('%s', async (way, claim) => {
-    const { code, broken } = await bench.judge('withdrawal', '--rounds', '1', '--ways', way, '--sabotage', way)
-    expect({ code, broken }).toEqual({ code: 1, broken: [claim] })
+describeSabotage('withdrawal', {
+  none: 'shows the problem, twice the balance is paid out',
+  lock: 'one is paid, the other declined',
+  'row-lock': 'one is paid, the other declined',
+  version: 'one is paid, the other declined',
+})
+
+test('the way that goes wrong is also left to chance, as often as asked, and nothing depends on what comes of it', async () => {
+  const { code, verdict } = await bench.judge('withdrawal', '--rounds', '1', '--ways', 'none,lock', '--free', '7')
+  expect(verdict['chances']).toEqual([{ way: 'none', rounds: 7, shown: expect.any(Number) }])
+  expect({ code, claims: verdict.findings.filter(({ claim }) => claim.includes('chance')) }).toEqual({
+    code: 0,
+    claims: [],
   })
+  const without = await bench.judge('withdrawal', '--rounds', '1', '--ways', 'none', '--free', '0')
+  expect({ code: without.code, chances: without.verdict['chances'] }).toEqual({ code: 0, chances: undefined })
 })
 
 test('for people: what each sees, pays and is told, what to learn, and a verdict', async () => {

@@ -1,7 +1,8 @@
 /** An experiment as users run it, with a temporary directory of its own, so that a test sees what is left behind. */
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readdirSync } from 'node:fs'
-import { expect } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { experimentNamed } from '../../src/lab/experiments/index.ts'
 import { createSite, isRunning, until } from './holdfast.ts'
 import type { Finished, Site } from './holdfast.ts'
 
@@ -28,6 +29,31 @@ export interface Bench {
   ): Promise<{ readonly finished: Finished; readonly started: number; readonly leftOver: readonly number[] }>
   /** What is still in the temporary directory. */
   leftBehind(): readonly string[]
+}
+
+/** With the repair of each way taken out exactly these claims fail, those that name it. No way may be left out. */
+export function describeSabotage(
+  experiment: string,
+  claims: Readonly<Record<string, string | readonly string[]>>,
+  args: readonly string[] = [],
+): void {
+  describe('with the repair taken out the claim that names it fails', () => {
+    let bench: Bench
+    beforeEach(() => {
+      bench = createBench()
+    })
+    afterEach(() => bench.site.clear())
+
+    test('every way has a repair that can be taken out', () => {
+      expect(Object.keys(claims).join()).toBe(experimentNamed(experiment)?.options['ways']?.default)
+    })
+
+    test.each(Object.entries(claims))('%s', async (way, failing) => {
+      const only = ['--rounds', '1', '--ways', way, '--sabotage', way, ...args]
+      const { code, broken } = await bench.judge(experiment, ...only)
+      expect({ code, broken }).toEqual({ code: 1, broken: [failing].flat().map(claim => `${way}: ${claim}`) })
+    })
+  })
 }
 
 export function createBench(): Bench {

@@ -19,7 +19,6 @@ export const row = rowOf('employee')
 
 interface Means {
   readonly locks: Locks
-  readonly key: string
   readonly connection: Connection
   readonly turn: Turn<Does>
   /** Reads, thinks, writes. `checked`: only if the row is still at the version that was read. */
@@ -35,9 +34,9 @@ const checked: Does = ({ turn, work }) => {
   turn.act('works')
   return work({ checked: true })
 }
-const locked: Does = ({ turn, locks, key, work }) => {
+const locked: Does = ({ turn, locks, work }) => {
   turn.act('asks')
-  return locks.run(key, { signal: turn.signal }, ({ token }) => {
+  return locks.run(turn.key, { signal: turn.signal }, ({ token }) => {
     turn.act('holds', { token })
     return work()
   })
@@ -65,7 +64,7 @@ export const ways: Readonly<Record<Name, Way<Does>>> = {
 
 /** A worker's half: an update at every tick. */
 export async function worker(site: Site<Ticking & { readonly thinkMs: number }>): Promise<Parts<Does>> {
-  const { key, place, use } = site
+  const { place, use } = site
   const locks = await site.locks(text(place, 'store'))
   const database = await databaseOf(text(place, 'db'))
   const connection = use(await database.connect())
@@ -82,7 +81,7 @@ export async function worker(site: Site<Ticking & { readonly thinkMs: number }>)
         else turn.act('wrote', { version: written, read: version })
         return { outcome: written === null ? 'refused' : 'written', read: version, written }
       }
-      return tick(site, turn, () => turn.way({ locks, key, connection, turn, work }))
+      return tick(site, turn, () => turn.way({ locks, connection, turn, work }))
     },
   }
 }

@@ -118,13 +118,12 @@ export const failover = experiment({
     await writeEntries(ledger, [], null)
     const servers = await start()
     try {
-      const order = { key: stage.key }
       servers.prepare()
-      const one = first.play('add', { ...order, store: servers.before })
+      const one = first.play('add', { store: servers.before })
       await one.until('read')
       stage.act('store', 'is hurt', { fault: servers.fault })
       await servers.strike()
-      const other = second.play('add', { ...order, store: servers.after })
+      const other = second.play('add', { store: servers.after })
       const early = (await other.until('read', 'refused', 'finds no store')).type === 'read'
       other.pass()
       await other.done
@@ -132,7 +131,7 @@ export const failover = experiment({
       await one.done
       // Refused as long as the first one held: now it is the second one's turn, where there is a store to say so.
       if (!early) {
-        const again = second.play('add', { ...order, store: servers.after })
+        const again = second.play('add', { store: servers.after })
         again.pass()
         await again.done
       }
@@ -143,7 +142,7 @@ export const failover = experiment({
       if (servers.strikeMajority !== null) {
         await servers.strikeMajority()
         stage.act('store', 'is hurt', { fault: 'three of the five are down' })
-        const last = first.play('add', { ...order, store: servers.after })
+        const last = first.play('add', { store: servers.after })
         last.pass()
         refusedWithoutMajority = (await last.until('finds no store', 'holds', 'refused')).type === 'finds no store'
         await last.done
@@ -231,12 +230,12 @@ export const failover = experiment({
 
     return {
       async add(turn) {
-        const { act, order, way } = turn
+        const { act, key, order, way } = turn
         act('asks')
         let locks: Locks | null = null
         try {
           locks = await open(text(order, 'store'), { holder: name, namespace })
-          const lease = await locks.tryAcquire(text(order, 'key'), { ttl: TTL })
+          const lease = await locks.tryAcquire(key, { ttl: TTL })
           if (lease === null) return act('refused')
           act('holds', { token: lease.token })
           await readAndWrite(turn, lease, way.fenced)

@@ -70,8 +70,6 @@ export const unlock = experiment({
     const address = store ?? addressOf(stage.use(await ownRedis()))
     await refuseWithoutAnswer(address)
     const raw = stage.use(openRaw(address))
-    // A key of this run's own: nobody will ever compare a token of it.
-    stage.use({ close: async () => void (await raw.ask('DEL', stage.key, recordOf(stage))) })
     const crew = await stage.workers(['late', 'successor', 'third'], { store: address })
     stage.conditions({
       workers: '3 processes: one that is late, its successor, a third',
@@ -82,7 +80,9 @@ export const unlock = experiment({
   },
 
   async round(_way, { crew, raw }, stage): Promise<Outcome> {
-    await raw.ask('DEL', stage.key)
+    // A key of this round's own: nobody will ever compare a token of it.
+    const names = [stage.key, recordOf(stage)]
+    stage.use({ close: async () => void (await raw.ask('DEL', ...names)) })
     const [lateOne, successorOne, thirdOne] = crew
     const late = lateOne.play('late')
     await late.until('stops')
@@ -140,12 +140,12 @@ export const unlock = experiment({
     ]
   },
 
-  async worker({ settings, key, namespace, place, locks, use }) {
+  async worker({ settings, namespace, place, locks, use }) {
     const store = text(place, 'store')
-    const means = { key, namespace, raw: use(openRaw(store)), locks: await locks(store) }
+    const tools = { namespace, raw: use(openRaw(store)), locks: await locks(store) }
     return {
-      async late({ way, act, signal }) {
-        const mutex = way(means)
+      async late({ key, way, act, signal }) {
+        const mutex = way({ ...tools, key })
         act('asks')
         await mutex.lock(settings.ttlMs, { waiting: () => act('waits'), signal })
         act('holds', { forMs: settings.ttlMs })
@@ -158,8 +158,8 @@ export const unlock = experiment({
         })
         act('has unlocked', { removed })
       },
-      async stays({ way, act, gate, signal }) {
-        const mutex = way(means)
+      async stays({ key, way, act, gate, signal }) {
+        const mutex = way({ ...tools, key })
         act('asks')
         await mutex.lock(LONG_TTL_MS, { waiting: () => act('waits'), signal })
         act('holds')
@@ -167,8 +167,8 @@ export const unlock = experiment({
         act('is done')
         act('has unlocked', { removed: await mutex.unlock(() => {}) })
       },
-      async next({ way, act, signal }) {
-        const mutex = way(means)
+      async next({ key, way, act, signal }) {
+        const mutex = way({ ...tools, key })
         act('asks')
         await mutex.lock(LONG_TTL_MS, { waiting: () => act('waits'), signal })
         act('holds')

@@ -5,29 +5,26 @@
  * that has looked too, or is kept waiting, the first goes on. Judged by the cash that left: after two blind writes the
  * balance is what one withdrawal leaves.
  */
-import { withoutPassword } from '../../../base/address.ts'
 import { number, text } from '../../../base/decode.ts'
-import type { Locks } from '../../../locks/types.ts'
 import type { SqlTransaction } from '../../../sql/transaction.ts'
 import { actsOf } from '../../acts.ts'
-import { databaseAt, databaseOf } from '../../database.ts'
 import type { Connection } from '../../database.ts'
-import type { Turn, Way } from '../../declaration.ts'
+import type { Way } from '../../declaration.ts'
 import { experiment, holds, shows } from '../../experiment.ts'
 import { count, sum } from '../../figures.ts'
-import { optional, storeOption } from '../../options.ts'
+import { lessonsOf } from '../../lessons.ts'
+import { meet } from '../../meeting.ts'
+import { findPlaces, places, reachPlaces } from '../../places.ts'
 import { rowOf } from '../../row.ts'
-import { storeAt } from '../../store.ts'
+import { tellingSections, underLock, underRowLock } from '../../sections.ts'
+import type { Section } from '../../sections.ts'
 
 const AMOUNT = 5_000
 /** Its value is the balance. */
 const account = rowOf('withdrawal')
 
-interface Means {
-  readonly locks: Locks
+interface Means extends Section {
   readonly connection: Connection
-  readonly key: string
-  readonly turn: Turn<Does>
   /** Looks, and writes what is left; null: declined. `checked`: only if the row is still the one that was looked at. */
   withdraw(options?: { readonly tx?: SqlTransaction; readonly checked?: true }): Promise<number | null>
 }
@@ -42,24 +39,8 @@ const checked: Does = ({ turn, withdraw }) => {
   turn.act('works')
   return withdraw({ checked: true })
 }
-const locked: Does = async ({ turn, locks, key, withdraw }) => {
-  turn.act('asks')
-  const off = locks.on('waiting', () => turn.act('waits'))
-  const left = await locks.run(key, { signal: turn.signal }, () => {
-    turn.act('holds')
-    return withdraw()
-  })
-  off()
-  return left
-}
-const rowLocked: Does = ({ turn, connection, withdraw }) => {
-  turn.act('asks')
-  const inside = (tx: SqlTransaction): Promise<number | null> => {
-    turn.act('holds')
-    return withdraw({ tx })
-  }
-  return connection.transaction(inside, { signal: turn.signal, waiting: () => turn.act('waits') })
-}
+const locked: Does = means => underLock(means, () => means.withdraw())
+const rowLocked: Does = means => underRowLock(means, tx => means.withdraw({ tx }))
 
 const ways: Readonly<Record<'none' | 'lock' | 'row-lock' | 'version', Way<Does>>> = {
   none: { is: 'look, write what is left, pay', does: unprotected, sabotage: locked },
@@ -83,50 +64,38 @@ export const withdrawal = experiment({
   question: 'Two withdrawals of 5,000 from an account with 5,000: how much is paid out?',
   source: '"Lock It or Lose It: Avoiding Race Conditions in Distributed Systems"',
   says: "There's only ₹5,000 in the account, but somehow, both of you manage to withdraw ₹5,000 each.",
-  takesS: 1,
-  options: {
-    store: storeOption('store of the lock (default: a SQLite file of its own)'),
-    db: optional('url', 'database of the account (default: a SQLite file of its own)'),
-  },
+  takesS: 2,
+  options: places,
   rounds: 5,
   ways,
 
   async setup(stage) {
-    const store = await storeAt(stage.settings.store, stage)
-    const database = await databaseAt(stage.settings.db, stage.directory)
-    const connection = stage.use(await database.connect())
+    const { connection, place, told } = await findPlaces(stage)
     await account.create(stage, connection)
-    const crew = await stage.workers(['you', 'your friend'], { store: store.address, db: database.address })
+    const crew = await stage.workers(['you', 'your friend'], place)
     stage.conditions({
       workers: '2 processes; each looks at the balance, writes what is left, and pays',
       order: 'your friend asks when you have looked; you go on when your friend has looked too, or is kept waiting',
-      lock: store.told,
-      database: withoutPassword(database.address),
-      'row lock': database.rowLock,
+      ...told,
     })
     return { crew, connection }
   },
 
-  async round(_way, { crew: [you, friend], connection }, stage) {
+  async round({ free }, { crew: [you, friend], connection }, stage) {
     await connection.transaction(tx => account.write(tx, AMOUNT))
-    const first = you.play('withdraw')
-    await first.until('read')
-    const second = friend.play('withdraw')
-    await second.until('read', 'waits')
-    first.pass()
-    await first.done
-    second.pass()
-    await second.done
+    if (free) await stage.together([you, 'withdraw'], [friend, 'withdraw'])
+    else await meet([you, friend], { part: 'withdraw', at: 'read', until: ['read', 'waits'] })
     const acts = stage.acts()
     const { value: balance } = await account.read(connection)
     const paid = sum(actsOf(acts, 'pays'), ({ fields }) => number(fields, 'amount'))
     return { paid, declined: actsOf(acts, 'declines').length, balance }
   },
 
+  free: { is: 'both begin at one instant, and nobody waits for anybody', rounds: 50 },
   danger: { opens: 'read', closes: ['pays', 'declines'] },
   telling: {
     read: ({ fields }) => `sees a balance of ${number(fields, 'balance')}`,
-    waits: 'is kept waiting',
+    ...tellingSections,
     pays: ({ fields }) => `has written ${number(fields, 'left')}, and pays ${number(fields, 'amount')}`,
     declines: ({ fields }) => `declines: ${text(fields, 'why')}`,
   },
@@ -148,19 +117,20 @@ export const withdrawal = experiment({
   },
   lessons(of) {
     const said = (way: keyof typeof ways): string => found(of(way))
-    const told: Readonly<Record<keyof typeof ways, string>> = {
-      none: `Without protection both see the money and both are paid: ${said('none')}. The account says ${of('none').at(-1)?.balance} at the end, as after one withdrawal: whoever checks the data finds nothing. Judge by what left the house.`,
-      lock: `Under a lock the second one looks only when the first is done: ${said('lock')}. Look inside the lock: a balance that was seen before is of no use.`,
-      'row-lock': `A row lock does the same where all that must agree lies in one database: ${said('row-lock')}. The cash lies in none: it is paid after the commit, or a transaction that fails has paid already.`,
-      version: `A check of the version makes nobody wait and tells one of the two that it was late: ${said('version')}. It must come before the payment.`,
-    }
-    return (['none', 'lock', 'row-lock', 'version'] as const).flatMap(way => (of(way).length === 0 ? [] : [told[way]]))
+    return lessonsOf(of, {
+      none: () =>
+        `Without protection both see the money and both are paid: ${said('none')}. The account says ${of('none').at(-1)?.balance} at the end, as after one withdrawal: whoever checks the data finds nothing. Judge by what left the house.`,
+      lock: () =>
+        `Under a lock the second one looks only when the first is done: ${said('lock')}. Look inside the lock: a balance that was seen before is of no use.`,
+      'row-lock': () =>
+        `A row lock does the same where all that must agree lies in one database: ${said('row-lock')}. The cash lies in none: it is paid after the commit, or a transaction that fails has paid already.`,
+      version: () =>
+        `A check of the version makes nobody wait and tells one of the two that it was late: ${said('version')}. It must come before the payment.`,
+    })
   },
 
-  async worker({ key, place, locks: open, use }) {
-    const locks = await open(text(place, 'store'))
-    const database = await databaseOf(text(place, 'db'))
-    const connection = use(await database.connect())
+  async worker(site) {
+    const { locks, database, connection } = await reachPlaces(site)
     return {
       async withdraw(turn) {
         const decline = (why: string): null => {
@@ -180,7 +150,7 @@ export const withdrawal = experiment({
           const written = await (tx === undefined ? connection.transaction(put) : put(tx))
           return written === null ? decline('the account has changed meanwhile') : left
         }
-        const left = await turn.way({ locks, connection, key, turn, withdraw })
+        const left = await turn.way({ locks, connection, turn, withdraw })
         if (left !== null) turn.act('pays', { amount: AMOUNT, left })
       },
     }
