@@ -127,7 +127,7 @@ export const emailGroup = experiment({
         `With the second one refused ${said('refused')}. Nothing was removed, and the answer says who is at it.`,
       waited: () => `With the second one waiting ${said('waited')}. The last upload counts.`,
       crashed: () =>
-        `A lock keeps others out and mends nothing: after a crash in the middle ${said('crashed')}, and a mail reaches ${of('crashed').at(-1)?.mailed} users.`,
+        `A lock mends nothing: after a crash in the middle ${said('crashed')}, and a mail reaches ${of('crashed').at(-1)?.mailed} users.`,
       transaction: () =>
         `One transaction leaves no half: ${said('transaction')}. It keeps others from writing all the while.`,
       staged: () =>
