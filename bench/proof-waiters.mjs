@@ -5,7 +5,9 @@
 // Processes with hundreds of waiters each queue for one key, strictly, so that each has a ticket of its own. A holder
 // with a short and one with a long ttl lives or is killed (-9); in the last round a process dies with all its waiters,
 // and they stand in front. Meanwhile a connection of its own asks PING: what it waits for is what any other user of the
-// server waits for. Nobody may lose a lease, and where the holder died the next must hold within its ttl and a little.
+// server waits for. A second server, which nobody uses, is asked in the same way: what its answers take is the machine's
+// doing, and is taken off. Nobody may lose a lease, and where the holder died the next must hold within its ttl and a
+// little.
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -43,15 +45,31 @@ async function main() {
     },
   })
   const server = values.store === undefined ? await startServer() : { url: values.store, async stop() {} }
-  const settings = { url: server.url, each: Math.ceil(Number(values.waiters) / PROCESSES), ms: values.seconds * 1_000 }
+  const idle = await startServer()
+  const settings = {
+    url: server.url,
+    idleUrl: idle.url,
+    each: Math.ceil(Number(values.waiters) / PROCESSES),
+    ms: values.seconds * 1_000,
+  }
   const judgements = []
   for (const [index, plan] of ROUNDS.entries()) {
-    const { pings, lost, nextMs } = await round({ ...settings, ...plan, key: `proof:waiters:${process.pid}:${index}` })
+    const { pings, idlePings, lost, nextMs } = await round({
+      ...settings,
+      ...plan,
+      key: `proof:waiters:${process.pid}:${index}`,
+    })
     const what = `${settings.each * PROCESSES} waiters, ttl ${plan.ttlMs} ms, ${plan.dies} dies`
     const [p99, worst] = [0.99, 1].map(share => quantile(pings, share).toFixed(1))
+    const idleWorst = quantile(idlePings, 1).toFixed(1)
     const next = nextMs === null ? '' : `, the next holds after ${Math.round(nextMs)} ms`
-    console.log(`${what}: PING p99 ${p99} ms, worst ${worst} ms${next}, ${lost} leases lost`)
-    judgements.push([`${what}: no PING takes ${WORST_PING_MS} ms`, worst < WORST_PING_MS])
+    console.log(
+      `${what}: PING p99 ${p99} ms, worst ${worst} ms (idle server: ${idleWorst} ms)${next}, ${lost} leases lost`,
+    )
+    judgements.push([
+      `${what}: no PING takes ${WORST_PING_MS} ms more than one to an idle server`,
+      worst - idleWorst < WORST_PING_MS,
+    ])
     judgements.push([`${what}: nobody loses a lease`, lost === 0])
     if (nextMs !== null)
       judgements.push([
@@ -60,15 +78,16 @@ async function main() {
       ])
   }
   await server.stop()
+  await idle.stop()
   judge(judgements)
 }
 
-async function round({ url, key, each, ms, ttlMs, dies }) {
+async function round({ url, idleUrl, key, each, ms, ttlMs, dies }) {
   const holder = start(program, ['hold', url, key, String(ttlMs)])
   await holder.next('holds')
   const crowd = Array.from({ length: PROCESSES }, () => start(program, ['wait', url, key, String(each), String(ttlMs)]))
   await Promise.all(crowd.map(child => child.next('ready')))
-  const stop = await ping(url)
+  const [stop, stopIdle] = await Promise.all([ping(url), ping(idleUrl)])
   // In order, so that those who die are known to stand in front.
   for (const child of crowd) {
     child.say('go')
@@ -87,13 +106,13 @@ async function round({ url, key, each, ms, ttlMs, dies }) {
   }
   const nextMs = dies === 'nobody' ? null : await Promise.any(granted).then(() => hostNow() - diedAt)
   await setTimeout(ms / 2)
-  const pings = await stop()
+  const [pings, idlePings] = await Promise.all([stop(), stopIdle()])
   const survivors = dies === 'nobody' ? [holder, ...crowd] : crowd
   const reports = survivors.map(child => child.next('lost'))
   for (const child of survivors) child.say('report')
   const lost = (await Promise.all(reports)).reduce((sum, report) => sum + report.count, 0)
   for (const child of [holder, ...crowd]) child.kill9()
-  return { pings, lost, nextMs: dies === 'the holder' ? nextMs : null }
+  return { pings, idlePings, lost, nextMs: dies === 'the holder' ? nextMs : null }
 }
 
 /** Asks again and again; what it gives ends it, and tells how long each answer took. */
