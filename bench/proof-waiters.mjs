@@ -5,9 +5,9 @@
 // Processes with hundreds of waiters each queue for one key, strictly, so that each has a ticket of its own. A holder
 // with a short and one with a long ttl lives or is killed (-9); in the last round a process dies with all its waiters,
 // and they stand in front. Meanwhile a connection of its own asks PING: what it waits for is what any other user of the
-// server waits for. A second server, which nobody uses, is asked in the same way: what its answers take is the machine's
-// doing, and is taken off. Nobody may lose a lease, and where the holder died the next must hold within its ttl and a
-// little.
+// server waits for. A second server, which nobody uses, is asked in the same way: what its answers take is the
+// machine's doing, and is taken off. Nobody may lose a lease, and where the holder died the next must hold within its
+// ttl and a little.
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
