@@ -100,11 +100,18 @@ export function createPushes(
         `${store.traits.name} did not answer "listen" within ${options.storeTimeoutMs} ms.`,
       )
     }
+    let opening: Promise<AsyncDisposable> | undefined
     try {
-      subscription = await within(store.listen(listener), { clock, timeoutMs: options.storeTimeoutMs, late })
+      opening = store.listen(listener)
+      subscription = await within(opening, { clock, timeoutMs: options.storeTimeoutMs, late })
       if (closed) await subscription[Symbol.asyncDispose]()
       return true
     } catch (cause) {
+      // One that comes late is nobody's: another is asked for.
+      opening?.then(
+        overdue => overdue[Symbol.asyncDispose](),
+        () => {},
+      )
       if (closed) return false
       options.storeError('listen', cause)
       void sleep(clock, LISTEN_AGAIN_MS, { idle: true }).then(() => {

@@ -191,6 +191,23 @@ describe('the store is listened to from the first lease on', () => {
   })
 })
 
+test('a subscription that comes after its deadline is ended, for another was asked for', async () => {
+  const ended: string[] = []
+  const answer: ((subscription: AsyncDisposable) => void)[] = []
+  const store: Store = { ...memoryStore(), listen: () => new Promise(resolve => void answer.push(resolve)) }
+  const { locks, clock } = onManualClock(store)
+  const lease = await locks.tryAcquire('k', { ttl: '60s', renew: 'manual' })
+  await clock.advance('7s')
+  const [late, next] = answer
+  for (const [name, resolve] of [['late', late] as const, ['next', next] as const])
+    resolve?.({ [Symbol.asyncDispose]: async () => void ended.push(name) })
+  await clock.advance(0)
+  expect(ended).toEqual(['late'])
+  await lease?.release()
+  await locks.close()
+  expect(ended).toEqual(['late', 'next'])
+})
+
 function onManualClock(store: Store) {
   const clock = createManualClock()
   return { clock, locks: createLocksOn(clock, store) }
