@@ -29,6 +29,8 @@ export type {
   Task,
   TryOptions,
 } from './locks/types.ts'
+export { note } from './core/note.ts'
+export type { Write } from './core/note.ts'
 export { createLocks } from './locks/locks.ts'
 export { open } from './open.ts'
 export type { OpenOptions } from './open.ts'

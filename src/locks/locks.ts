@@ -142,6 +142,7 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
 
   async function close(drainMs: number): Promise<void> {
     await engine.close(drainMs)
+    events.close()
     journal?.close()
   }
 

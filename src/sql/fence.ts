@@ -11,7 +11,7 @@
 import { ConfigurationError, StaleTokenError, UnsupportedError } from '../base/errors.ts'
 import { publish } from '../core/events.ts'
 import { explained } from './failures.ts'
-import { FENCES } from './schema.ts'
+import { adviceOf, FENCES } from './schema.ts'
 import { execute, FOR_UPDATE, integerOf, NOW, rowsOf, statement } from './statement.ts'
 import { storable } from './storable.ts'
 import type { Dialect, Fencing, SqlTransaction, Statement } from './transaction.ts'
@@ -108,10 +108,6 @@ function raised(
     `The table "${table}" did not keep token ${token} but ${kept}, so it cannot fence. ` +
       `Its column token must be an integer, and resource its primary key. ${adviceOf(dialect)}`,
   )
-}
-
-function adviceOf(dialect: Dialect): string {
-  return `Add what schema('${dialect}') of holdfast/sql says to your migrations.`
 }
 
 /** The lease, if it can fence. @throws UnsupportedError */

@@ -62,3 +62,8 @@ export function schema(dialect: Dialect): string {
     )
   return SCHEMAS[dialect]
 }
+
+/** Ends the message of an error about one of these tables. */
+export function adviceOf(dialect: Dialect): string {
+  return `Add what schema('${dialect}') of holdfast/sql says to your migrations.`
+}

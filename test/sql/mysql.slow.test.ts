@@ -8,12 +8,14 @@ import { describeWithStore } from '../support/stores.ts'
 import type { Database } from './databases.ts'
 import { onMysql2 } from './databases.ts'
 import { describeFence } from './fencing.ts'
+import { describeRows } from './rows.ts'
 
 const LEASE = { key: 'account:7', token: 1_795_240_547_670_301 }
 
 for (const store of ['mysql', 'mariadb']) {
   describeWithStore(store, `on ${store}`, url => {
     describeFence(store, () => onMysql2(url))
+    describeRows(store, () => onMysql2(url))
 
     describe(`a transaction on mysql2, on ${store}`, () => {
       test('is none for a pool, nor for a connection outside of one', async () => {

@@ -7,12 +7,15 @@ import { fence, fromPg, fromPostgresJs } from '../../src/sql/index.ts'
 import { describeWithStore } from '../support/stores.ts'
 import { onPg, onPostgresJs } from './databases.ts'
 import { describeFence } from './fencing.ts'
+import { describeRows } from './rows.ts'
 
 const LEASE = { key: 'account:7', token: 5 }
 
 describeWithStore('postgres', 'on PostgreSQL', url => {
   describeFence('PostgreSQL, by pg', () => onPg(url))
+  describeRows('PostgreSQL, by pg', () => onPg(url))
   describeFence('PostgreSQL, by postgres.js', () => onPostgresJs(url))
+  describeRows('PostgreSQL, by postgres.js', () => onPostgresJs(url))
 
   describe('a transaction on pg', () => {
     async function connected(): Promise<pg.Client> {
