@@ -161,3 +161,11 @@ export function storeOption(
     },
   }
 }
+
+/** Of the random choices of an experiment. */
+export const seed = whole({
+  default: '1',
+  min: 0,
+  max: 999_999_999,
+  help: 'repeats the random choices of a run, but not its schedule',
+})

@@ -2,7 +2,9 @@
 import { join } from 'node:path'
 import { withoutPassword } from '../base/address.ts'
 import { ConfigurationError } from '../base/errors.ts'
+import type { Locks } from '../locks/types.ts'
 import { open } from '../open.ts'
+import type { Stage } from './declaration.ts'
 
 export interface LabStore {
   readonly address: string
@@ -27,4 +29,14 @@ export async function storeAt(
     address: store,
     told: `${withoutPassword(store)}${namespace === '' ? '' : `, namespace ${namespace}`} (guarantee: ${guarantee})`,
   }
+}
+
+/** Locks of the experiment itself, to see who holds, and to end it. */
+export async function onlooker(
+  { namespace, use }: { readonly namespace: string; readonly use: Stage<unknown>['use'] },
+  store: LabStore,
+): Promise<Locks> {
+  const locks = await open(store.address, { namespace, holder: 'onlooker' })
+  use({ close: () => locks.close({ drain: 0 }) })
+  return locks
 }

@@ -1,5 +1,6 @@
 /** The experiments, in the order in which the list shows them. */
 import type { Experiment } from '../experiment.ts'
+import { crashedHolder } from './crashed-holder/crashed-holder.ts'
 import { emailGroup } from './email-group/email-group.ts'
 import { employee } from './employee/employee.ts'
 import { failover } from './failover/failover.ts'
@@ -7,7 +8,15 @@ import { redisAcl } from './redis-acl/redis-acl.ts'
 import { unlock } from './unlock/unlock.ts'
 import { withdrawal } from './withdrawal/withdrawal.ts'
 
-export const experiments: readonly Experiment[] = [employee, withdrawal, emailGroup, unlock, redisAcl, failover]
+export const experiments: readonly Experiment[] = [
+  employee,
+  withdrawal,
+  emailGroup,
+  crashedHolder,
+  unlock,
+  redisAcl,
+  failover,
+]
 
 export function experimentNamed(name: string): Experiment | undefined {
   return experiments.find(experiment => experiment.name === name)
