@@ -17,8 +17,8 @@ export type Fault =
   | { readonly kind: 'lose-request' }
   /** Carried out; the caller does not learn it. */
   | { readonly kind: 'lose-reply' }
-  /** Carried out so much later, whether or not the caller still waits. */
-  | { readonly kind: 'delay-request'; readonly delayMs: number }
+  /** Carried out so much later, whether or not the caller still waits. `carriedOut`: it has been, well or badly. */
+  | { readonly kind: 'delay-request'; readonly delayMs: number; readonly carriedOut?: () => void }
   /** Carried out at once; the answer comes so much later. */
   | { readonly kind: 'delay-reply'; readonly delayMs: number }
   /** Carried out twice in a row, as by a client that sends again after a reconnect; the second answer counts. */
@@ -98,7 +98,9 @@ async function faulted<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   if (fault.kind === 'delay-request') await sleep(systemClock, fault.delayMs, { idle: true })
-  const answer = await work()
+  const answer = await work().finally(() => {
+    if (fault.kind === 'delay-request') fault.carriedOut?.()
+  })
   if (fault.kind === 'delay-reply') await sleep(systemClock, fault.delayMs, { idle: true })
   return fault.kind === 'repeat' ? work() : answer
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { StoreUnavailableError } from '../../base/errors.ts'
 import { faultyStore } from '../faulty.ts'
 import type { Fault, Verb } from '../faulty.ts'
-import { clock, forbidden, held, holds, IO, isGone, KEY, lost, refused, until, visitor, wait, waits } from '../scene.ts'
+import { forbidden, held, holds, IO, isGone, KEY, lost, refused, until, visitor, waits } from '../scene.ts'
 import type { Scene } from '../scene.ts'
 import type { Register } from '../suite.ts'
 import type { Store } from '../../store/contract.ts'
@@ -104,10 +104,11 @@ export function faultCases(test: Register): void {
   test('a request that comes after its caller gave up takes the lock for nobody', [], async scene => {
     const store = await scene.store()
     const { shortMs, longMs } = scene.times
-    const a = visitor(scene, once(store, 'enter', { kind: 'delay-request', delayMs: shortMs }), 'A')
+    const request = underWay(shortMs)
+    const a = visitor(scene, once(store, 'enter', request.fault), 'A')
     await assert.rejects(a.enter(), StoreUnavailableError)
     assert.equal(await a.leave({ forbidMs: longMs }), 'absent')
-    await during(2 * shortMs, async () => assert.equal(await store.inspect(KEY, IO), null))
+    await request.arrives(scene, async () => assert.equal(await store.inspect(KEY, IO), null))
     holds(await visitor(scene, store, 'B', { queue: false }).enter())
   })
 
@@ -115,14 +116,15 @@ export function faultCases(test: Register): void {
     const store = await scene.store()
     const { shortMs, longMs } = scene.times
     const a = visitor(scene, store, 'A')
-    const late = visitor(scene, once(store, 'enter', { kind: 'delay-request', delayMs: shortMs }), 'A', { id: a.id })
+    const request = underWay(shortMs)
+    const late = visitor(scene, once(store, 'enter', request.fault), 'A', { id: a.id })
     const { token } = holds(await a.enter())
     await assert.rejects(late.enter({ token }), StoreUnavailableError)
     await a.leave({ forbidMs: longMs })
     const [b, c] = [visitor(scene, store, 'B'), visitor(scene, store, 'C')]
     holds(await b.enter())
     waits(await c.enter())
-    await during(2 * shortMs, async () => {
+    await request.arrives(scene, async () => {
       const lock = await store.inspect(KEY, IO)
       assert.deepEqual([names(lock?.holders), names(lock?.waiters)], [['B'], ['C']])
     })
@@ -150,10 +152,20 @@ export function faultCases(test: Register): void {
   })
 }
 
-/** Checks again and again for so long. */
-async function during(spanMs: number, check: () => Promise<void>): Promise<void> {
-  for (const end = clock.now() + spanMs; clock.now() < end; await wait(5)) await check()
-  await check()
+/** A request that arrives so late; until it has, and once more then, it is checked what it must not change. */
+function underWay(delayMs: number) {
+  let arrived = false
+  const carriedOut = (): void => void (arrived = true)
+  return {
+    fault: { kind: 'delay-request', delayMs, carriedOut } as const,
+    async arrives(scene: Scene, check: () => Promise<void>): Promise<void> {
+      await until(scene, 'the late request has been carried out', async () => {
+        await check()
+        return arrived
+      })
+      await check()
+    },
+  }
 }
 
 function shown(scene: Scene, store: Store, holder: string): Promise<{ readonly token: number }> {

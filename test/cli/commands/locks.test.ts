@@ -117,7 +117,7 @@ describe('inspect', () => {
     const { code, stdout } = await site.holdfast(['inspect', 'report'])
     expect(code).toBe(0)
     expect(stdout).toMatch(
-      /^report: held\n {2}host-a:1 holds for \d+ ms, 1\d(\.\d)? s left unless renewed, token \d+, meta job=nightly\n$/,
+      /^report: held\n {2}host-a:1 holds for \d+(\.\d+)? m?s, \d+(\.\d)? s left unless renewed, token \d+, meta job=nightly\n$/,
     )
     const shown: unknown = JSON.parse((await site.holdfast(['inspect', 'report', '--json'])).stdout)
     expect(shown).toMatchObject({ key: 'report', held: true, holders: [{ token: lease.token }] })
