@@ -2,8 +2,8 @@
  * The command line: names, options and help of all commands. What they do is in files of their own, which are loaded
  * when they are called: a lock in a script should cost no more than it must.
  */
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
+import { versionOfPackage } from '../base/version.ts'
 import { CliError, EXIT } from './exit.ts'
 import { addLabLazily } from './commands/lab.ts'
 import {
@@ -192,11 +192,4 @@ function inOneLine(text: string): string {
     .replace(/^error: /, '')
     .trim()
     .replaceAll(/\s*\n\s*/g, ' ')
-}
-
-function versionOfPackage(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest
-    ? String(manifest.version)
-    : 'unknown'
 }

@@ -7,7 +7,8 @@
 import { humanMs } from '../base/duration.ts'
 import { isEnd } from './beliefs.ts'
 import type { Entry } from './beliefs.ts'
-import type { Lane, Mark, Span } from './draw.ts'
+import { kindOf } from './model.ts'
+import type { Lane, Mark, Span } from './model.ts'
 
 export interface KeyTimeline {
   readonly key: string
@@ -16,17 +17,20 @@ export interface KeyTimeline {
   readonly left: number
 }
 
-/** One timeline a key, in the order in which the keys first appear. `last`: draw at most so many entries of each. */
-export function timelines(entries: readonly Entry[], last: number): readonly KeyTimeline[] {
+/**
+ * One timeline a key, in the order in which the keys first appear. `last`: draw at most so many entries of each.
+ * `renewals`: they too, which are many and all alike.
+ */
+export function timelines(
+  entries: readonly Entry[],
+  { last, renewals = false }: { readonly last: number; readonly renewals?: boolean },
+): readonly KeyTimeline[] {
   const keys = [...new Set(entries.map(keyOf).filter(key => key !== undefined))]
   return keys.map(key => {
-    const own = entries.filter(entry => keyOf(entry) === key && entry.type !== 'renewed')
-    const holders = new Set(own.map(entry => entry.holder))
+    const isTold = (entry: Entry): boolean => keyOf(entry) === key && (renewals || entry.type !== 'renewed')
+    const holders = new Set(entries.filter(isTold).map(entry => entry.holder))
     // A standstill is of the whole process, so it belongs to all of its lanes.
-    const told = entries.filter(
-      entry =>
-        (keyOf(entry) === key && entry.type !== 'renewed') || (entry.type === 'stalled' && holders.has(entry.holder)),
-    )
+    const told = entries.filter(entry => isTold(entry) || (entry.type === 'stalled' && holders.has(entry.holder)))
     const drawn = told.slice(-last)
     const lanes = [...new Set(drawn.map(entry => entry.holder))].map(holder => laneOf(holder, drawn))
     return { key, lanes, left: told.length - drawn.length }
@@ -49,7 +53,7 @@ function laneOf(holder: string, entries: readonly Entry[]): Lane {
     spans.push(...spansOf(entry, own, entries).map(span => ({ ...span, from: Math.max(span.from, start) })))
     const never =
       entry.type === 'acquired' && endOf(entry, own) === undefined ? ', and never released in these journals' : ''
-    marks.push({ at: entry.ms, text: tell(entry) + never })
+    marks.push({ at: entry.ms, text: tell(entry) + never, kind: kindOf(entry.type) })
   }
   return { name: holder, spans, marks }
 }
@@ -102,6 +106,8 @@ function tell(entry: Entry): string {
       return `released, ${token}, held for ${ms('heldMs')}`
     case 'lost':
       return `LOST, ${token}, held for ${ms('heldMs')}: ${String(entry['reason'])}`
+    case 'renewed':
+      return `renewed, ${token}`
     case 'suspect':
       return `suspect, ${token}: could not be renewed, ${ms('leftMs')} left`
     case 'revoked':

@@ -6,7 +6,8 @@
  */
 import { number, text } from '../base/decode.ts'
 import type { Fields } from '../base/decode.ts'
-import type { Lane, Span, SpanKind } from '../journal/draw.ts'
+import { kindOf } from '../journal/model.ts'
+import type { Lane, MarkKind, Span, SpanKind } from '../journal/model.ts'
 
 export interface Act {
   /** A worker, or what the experiment calls something else that acts: "store". */
@@ -54,7 +55,9 @@ export function instant(acts: readonly Act[], type: string, who: string): number
 }
 
 /** What to say of an act, by its type. Types that are not named here are drawn as lines, or not at all. */
-export type Telling = Readonly<Record<string, string | ((act: Act, acts: readonly Act[]) => string)>>
+export type Telling = Readonly<Record<string, Told | ((act: Act, acts: readonly Act[]) => Told)>>
+/** The kind of its mark, where it is not that of the act's type: a write that destroys is drawn as a loss. */
+export type Told = string | { readonly text: string; readonly kind: MarkKind }
 
 /** One lane for each who acts, in order of first appearance. */
 export function lanesOf(acts: readonly Act[], telling: Telling): readonly Lane[] {
@@ -66,8 +69,10 @@ export function lanesOf(acts: readonly Act[], telling: Telling): readonly Lane[]
       name: who,
       spans: states.flatMap((act, index) => spansOf(act, states[index + 1]?.at ?? end)),
       marks: own.flatMap(act => {
-        const told = telling[act.type]
-        return told === undefined ? [] : [{ at: act.at, text: typeof told === 'string' ? told : told(act, acts) }]
+        const tell = telling[act.type]
+        if (tell === undefined) return []
+        const told = typeof tell === 'function' ? tell(act, acts) : tell
+        return [{ at: act.at, ...(typeof told === 'string' ? { text: told, kind: kindOf(act.type) } : told) }]
       }),
     }
   })

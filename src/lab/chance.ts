@@ -3,7 +3,7 @@
  * round, and whoever reads that may think it rigged; this figure stands beside it, and is never judged.
  */
 import type { Claim, Free } from './declaration.ts'
-import { isBroken } from './judge.ts'
+import { isBroken } from './account.ts'
 
 export type Chance = {
   readonly way: string

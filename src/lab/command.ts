@@ -8,14 +8,18 @@ import { constants } from 'node:os'
 import { Option } from 'commander'
 import type { Command } from 'commander'
 import { ConfigurationError } from '../base/errors.ts'
+import { refuseUnwritable, writePage } from '../report/write.ts'
 import { performAll } from './all.ts'
 import type { Experiment } from './experiment.ts'
 import { experiments } from './experiments/index.ts'
 import type { Performed } from './judge.ts'
+import { writePages } from './index-page.ts'
 import { listed, listedAsJson } from './list.ts'
 import { meant } from './meant.ts'
 import { flagOf, hasFull, presets } from './options.ts'
 import type { Given } from './options.ts'
+import { pageOf } from './page.ts'
+import { folderOf } from './folder.ts'
 import { progressOn } from './progress.ts'
 import { showVerdict, verdictOf } from './show.ts'
 import { hasPassed, showEnded, showSum, sumAsJson } from './sum.ts'
@@ -26,6 +30,7 @@ interface LabOptions {
   readonly all?: boolean
   readonly full?: boolean
   readonly json?: boolean
+  readonly report?: string
 }
 
 export function addLab(program: Command): void {
@@ -38,11 +43,13 @@ export function addLab(program: Command): void {
     .option('--all', 'run all that this machine can, in brief, and say what the others need')
     .option('--full', `with --all: ${FULL}`)
     .option('--json', 'the list, or the figures and verdicts of --all, as JSON, for programs')
+    .option('--report <folder>', 'with --all: write a page for each there, and index.html over all')
     .enablePositionalOptions()
     .action(async (name: string | undefined, options: LabOptions) => {
       if (name !== undefined) refuse(name)
-      if (options.full === true && options.all !== true)
-        throw new ConfigurationError('--full goes with --all. For one experiment see: holdfast lab NAME --help')
+      const alone = (['full', 'report'] as const).find(option => options[option] !== undefined)
+      if (alone !== undefined && options.all !== true)
+        throw new ConfigurationError(`--${alone} goes with --all. For one experiment see: holdfast lab NAME --help`)
       if (options.all === true) process.exitCode = await runAll(options)
       else print(...(options.json === true ? [listedAsJson(experiments)] : listed(experiments)))
     })
@@ -54,7 +61,8 @@ function refuse(name: string): never {
   throw new ConfigurationError(`There is no experiment "${name}". There is: ${names.join(', ')}.${meant(name, names)}`)
 }
 
-async function runAll({ full, json }: LabOptions): Promise<number> {
+async function runAll({ full, json, report }: LabOptions): Promise<number> {
+  const folder = report === undefined ? null : folderOf(report, '--report')
   const sum = await performAll(experiments, {
     pace: full === true ? 'full' : 'brief',
     progress: progressOn(process.stderr),
@@ -62,6 +70,8 @@ async function runAll({ full, json }: LabOptions): Promise<number> {
       if (json !== true) print(...showEnded(one))
     },
   })
+  // Who ended it early wants nothing left behind.
+  if (folder !== null && sum.interruptedBy === null) writePages(folder, sum)
   print(...(json === true ? [sumAsJson(sum)] : showSum(sum)))
   return exitOf({ passed: hasPassed(sum), interruptedBy: sum.interruptedBy })
 }
@@ -81,6 +91,7 @@ function addExperiment(lab: Command, experiment: Experiment): void {
   }
   if (hasFull(options)) command.option('--full', FULL)
   command.option('--json', 'figures and verdict as JSON, for programs')
+  command.option('--report <file>', 'write a page with pictures there, one HTML file that needs nothing else')
   command.action(async (given: Given) => {
     const typed = Object.entries(given).filter(([option]) => command.getOptionValueSource(option) !== 'default')
     const pace = given['full'] === true ? 'full' : 'usual'
@@ -90,6 +101,8 @@ function addExperiment(lab: Command, experiment: Experiment): void {
 
 async function run(experiment: Experiment, given: Given): Promise<number> {
   const json = given['json'] === true
+  const report = typeof given['report'] === 'string' ? given['report'] : null
+  if (report !== null) refuseUnwritable(report)
   const progress = progressOn(process.stderr)
   let begun = false
   const say = (...lines: readonly string[]): void => {
@@ -107,6 +120,8 @@ async function run(experiment: Experiment, given: Given): Promise<number> {
     })
     progress.clear()
     const { interruptedBy } = performed
+    if (report !== null && interruptedBy === null)
+      writePage(report, pageOf({ experiment, performed, argv: process.argv.slice(2) }))
     if (json) print(JSON.stringify(verdictOf(experiment, performed), null, 2))
     else if (interruptedBy === null) say(...showVerdict(performed))
     else

@@ -3,6 +3,8 @@
  * danger window has not been tried; a broken one that does not show its problem proves nothing. Each makes the run
  * fail.
  */
+import { isBroken } from './account.ts'
+import type { Account } from './account.ts'
 import type { Message } from './wire.ts'
 import type { Claim, Round } from './declaration.ts'
 import { count } from './figures.ts'
@@ -24,6 +26,7 @@ export interface Performed {
   readonly sabotage: string | null
   /** What --json prints beside these. */
   readonly figures: Message
+  readonly account: Account
   /** The signal that ended the run early. */
   readonly interruptedBy: NodeJS.Signals | null
 }
@@ -40,11 +43,6 @@ export function judgeWay<Outcome>(
     return { claim: `${way}: ${claim.text}`, holds: outcomes.length > 0 && so === outcomes.length, found }
   })
   return isBroken(claims) ? findings : [...findings, judgeExposure(way, rounds)]
-}
-
-/** A way that must show a problem. */
-export function isBroken(claims: readonly Claim<never>[]): boolean {
-  return claims.some(({ shows }) => shows)
 }
 
 function judgeExposure(way: string, rounds: readonly Round<unknown>[]): Finding {

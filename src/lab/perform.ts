@@ -2,16 +2,15 @@
  * Performs an experiment: starts what it needs, plays the rounds of each way, judges, and tells, for people as it goes
  * on, for programs at the end. Ctrl-C ends the round; what was measured is told and nothing is judged.
  */
-import { mkdirSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { withoutPassword } from '../base/address.ts'
 import { systemClock } from '../base/clock.ts'
-import { ConfigurationError } from '../base/errors.ts'
+import { isBroken, waysTold } from './account.ts'
 import { chanceOf, isFree } from './chance.ts'
 import type { Chance } from './chance.ts'
 import type { Chosen, Declaration, Round } from './declaration.ts'
 import { exposureOf } from './exposure.ts'
-import { isBroken, judgeWay } from './judge.ts'
+import { folderOf } from './folder.ts'
+import { judgeWay } from './judge.ts'
 import type { Finding, Performed } from './judge.ts'
 import type { Options, SettingsOf } from './options.ts'
 import { showComparison, showRound } from './show.ts'
@@ -37,7 +36,7 @@ export function perform<O extends Options, Scene, Name extends string, Does, Out
   asked: Plan<SettingsOf<O>, Name>,
 ): Promise<Performed> {
   const { say } = asked
-  const journal = asked.journal === null ? null : folderOf(asked.journal)
+  const journal = asked.journal === null ? null : folderOf(asked.journal, '--journal')
   return surrounded(declaration.name, async at => {
     const play = createStage(declaration.name, { ...asked, journal }, at)
     const scene = await declaration.setup(play.stage)
@@ -45,12 +44,14 @@ export function perform<O extends Options, Scene, Name extends string, Does, Out
     let missed: Finding | null = null
     const chances: Chance[] = []
     const cut = (): boolean => at.interrupted.aborted || missed !== null
-    const all = asked.ways.reduce((sum, way) => sum + asked.roundsOf(way), 0)
+    const freeOf = (way: Name): number => (isFree(way, declaration) ? asked.freeRounds : 0)
+    const all = asked.ways.reduce((sum, way) => sum + asked.roundsOf(way) + freeOf(way), 0)
     let begun = 0
 
     /** The NotShown that ended it; null: Ctrl-C has. */
     async function playRound(chosen: Chosen<Name, Does>): Promise<Outcome | NotShown | null> {
       play.begin({ way: chosen.name, free: chosen.free })
+      asked.begins({ way: chosen.name, round: (begun += 1), rounds: all })
       try {
         return await unlessInterrupted(declaration.round(chosen, scene, play.stage), at.interrupted)
       } catch (error) {
@@ -64,7 +65,7 @@ export function perform<O extends Options, Scene, Name extends string, Does, Out
     async function leaveToChance(way: Name): Promise<void> {
       const outcomes: Outcome[] = []
       const { does } = declaration.ways[way]
-      for (let round = 0; round < asked.freeRounds && !cut(); round += 1) {
+      for (let round = 0; round < freeOf(way) && !cut(); round += 1) {
         const outcome = await playRound({ name: way, does, round, free: true })
         if (outcome !== null && !(outcome instanceof NotShown)) outcomes.push(outcome)
       }
@@ -74,7 +75,6 @@ export function perform<O extends Options, Scene, Name extends string, Does, Out
     for (const way of asked.ways) {
       const { does, sabotage } = declaration.ways[way]
       for (let round = 0; round < asked.roundsOf(way) && !cut(); round += 1) {
-        asked.begins({ way, round: (begun += 1), rounds: all })
         const outcome = await playRound({
           name: way,
           does: asked.sabotage === way ? sabotage : does,
@@ -89,12 +89,13 @@ export function perform<O extends Options, Scene, Name extends string, Does, Out
           say(...showRound(declaration, played, round === 0))
         }
       }
-      if (isFree(way, declaration)) await leaveToChance(way)
+      await leaveToChance(way)
     }
 
     const of = (way: string): readonly Round<Outcome>[] => rounds.filter(round => round.way === way)
     const outcomes = (way: Name): readonly Outcome[] => of(way).map(({ outcome }) => outcome)
-    if (rounds.length > 0) say(...showComparison(declaration, { ways: asked.ways, of, chances }))
+    const told = waysTold(declaration, { ways: asked.ways, of, chances })
+    if (rounds.length > 0) say(...showComparison(told))
     const texts = cut() ? [] : declaration.lessons(outcomes)
     if (texts.length > 0) say(...paragraphs('What to learn', texts))
     const judged = asked.ways.flatMap(way => judgeWay(way, declaration.claims[way], of(way)))
@@ -107,6 +108,7 @@ export function perform<O extends Options, Scene, Name extends string, Does, Out
       compared: kinds.size > 1,
       sabotage: asked.sabotage,
       interruptedBy: at.interruptedBy(),
+      account: { ...told, conditions: play.conditions(), lessons: texts },
       figures: {
         settings: publicly(asked.settings),
         conditions: play.conditions(),
@@ -127,17 +129,6 @@ function unlessInterrupted<Answer>(round: Promise<Answer>, interrupted: AbortSig
     else interrupted.addEventListener('abort', giveUp, { signal: over.signal })
   })
   return Promise.race([round, given]).finally(() => over.abort())
-}
-
-/** @throws ConfigurationError  it cannot be made */
-function folderOf(path: string): string {
-  try {
-    mkdirSync(path, { recursive: true })
-    return resolve(path)
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new ConfigurationError(`--journal: "${path}" cannot be used: ${why}`, { cause })
-  }
 }
 
 function notShown(way: string, error: NotShown): Finding {

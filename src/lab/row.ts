@@ -63,8 +63,9 @@ export const tellingRow: Telling = {
   read: ({ fields }) => `read version ${number(fields, 'version')}`,
   wrote({ fields }) {
     const [read, version] = [number(fields, 'read'), number(fields, 'version')]
-    const over = version === read + 1 ? '' : `, but had read ${read}: what was written in between is lost`
-    return `wrote version ${version}${over}`
+    if (version === read + 1) return `wrote version ${version}`
+    const text = `wrote version ${version}, but had read ${read}: what was written in between is lost`
+    return { text, kind: 'lost' }
   },
   refused: ({ fields }) => `refused: the row is no longer at version ${number(fields, 'version')}`,
 }

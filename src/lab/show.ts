@@ -1,8 +1,7 @@
 /** A run for people: each way with a picture of a round, the ways side by side, the verdict. */
 import { drawTimeline } from '../journal/draw.ts'
-import { lanesOf } from './acts.ts'
-import type { Act } from './acts.ts'
-import type { Chance } from './chance.ts'
+import { lanesIn, shownOf } from './account.ts'
+import type { Account } from './account.ts'
 import type { Declaration, Round } from './declaration.ts'
 import type { Finding, Performed } from './judge.ts'
 import type { Options } from './options.ts'
@@ -15,9 +14,8 @@ export function showRound<O extends Options, Scene, Name extends string, Does, O
   round: Round<Outcome> & { readonly way: Name },
   first: boolean,
 ): string[] {
-  const drawn = first ? (declaration.draw?.(round.acts) ?? round.acts) : []
-  const own = declaration.show?.(round.outcome) ?? []
-  const picture = pictureOf(drawn, declaration)
+  const own = shownOf(declaration, round)
+  const picture = first ? drawTimeline(lanesIn(declaration, round)) : []
   return [
     ...(first ? heading(`${round.way}: ${declaration.ways[round.way].is}`) : own.length > 0 ? [''] : []),
     ...own,
@@ -26,42 +24,15 @@ export function showRound<O extends Options, Scene, Name extends string, Does, O
   ]
 }
 
-function pictureOf(acts: readonly Act[], { telling }: Pick<Declaration<never, never, never, never, never>, 'telling'>) {
-  return acts.length === 0 ? [] : drawTimeline(lanesOf(acts, telling))
-}
-
-export function showComparison<O extends Options, Scene, Name extends string, Does, Outcome extends Message>(
-  { columns, free }: Declaration<O, Scene, Name, Does, Outcome>,
-  { ways, of, chances }: Compared<NoInfer<Name>, NoInfer<Outcome>>,
-): string[] {
-  const titles = [...Object.keys(columns), ...(chances.length > 0 ? ['by chance'] : []), 'exposed']
-  const rows = ways.flatMap(way => {
-    const rounds = of(way)
-    if (rounds.length === 0) return []
-    const outcomes = rounds.map(({ outcome }) => outcome)
-    const exposed = rounds.reduce((sum, round) => sum + round.exposed, 0)
-    const figures = Object.values(columns).map(figure => String(figure(outcomes)))
-    return [[way, ...figures, ...(chances.length > 0 ? [showChance(way, chances)] : []), String(exposed)]]
-  })
+export function showComparison({ columns, ways, notes }: Pick<Account, 'columns' | 'ways' | 'notes'>): string[] {
   return [
     ...heading('The ways side by side'),
-    ...table([{ title: 'way' }, ...titles.map(title => ({ title, figures: true }))], rows),
-    ...(chances.length === 0 || free === undefined
-      ? []
-      : paragraph(`by chance: the problem in rounds that nobody arranged (${free.is}); not judged`)),
-    '  exposed: how often the rival asked inside the danger window',
+    ...table(
+      [{ title: 'way' }, ...columns.map(title => ({ title, figures: true }))],
+      ways.map(({ name, figures }) => [name, ...figures]),
+    ),
+    ...notes.flatMap(note => paragraph(note)),
   ]
-}
-
-interface Compared<Name extends string, Outcome> {
-  readonly ways: readonly Name[]
-  of(way: Name): readonly Round<Outcome>[]
-  readonly chances: readonly Chance[]
-}
-
-function showChance(way: string, chances: readonly Chance[]): string {
-  const chance = chances.find(one => one.way === way)
-  return chance === undefined ? '-' : `${chance.shown} of ${chance.rounds}`
 }
 
 export function showVerdict({ passed, findings, compared, sabotage }: Performed): string[] {

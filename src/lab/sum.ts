@@ -6,7 +6,7 @@ import { count } from './figures.ts'
 import { showFinding, verdictOf } from './show.ts'
 import type { Message } from './wire.ts'
 
-const WORDS: Readonly<Record<Ended['as'], string>> = {
+export const WORDS: Readonly<Record<Ended['as'], string>> = {
   passed: 'ok',
   failed: 'FAIL',
   broken: 'FAIL',
@@ -25,18 +25,16 @@ export function showEnded(ended: Ended): readonly string[] {
   ]
 }
 
-export function showSum({ all, interruptedBy }: Sum): readonly string[] {
+export function showSum(sum: Sum): readonly string[] {
+  return ['', tellSum(sum)]
+}
+
+export function tellSum({ all, interruptedBy }: Sum): string {
   const of = (...as: readonly Ended['as'][]): number => all.filter(one => as.includes(one.as)).length
-  const ran = of('passed', 'failed', 'broken')
-  return [
-    '',
-    `${count(ran, 'experiment')} run: ${of('passed')} showed what they must, ${of('failed', 'broken')} did not; ${of('not run')} not run.`,
-    ...(interruptedBy === null
-      ? []
-      : [
-          `Ended early by ${interruptedBy}: what was being measured is not judged, and what would have come was not run.`,
-        ]),
-  ]
+  const ran = count(of('passed', 'failed', 'broken'), 'experiment')
+  const told = `${ran} run: ${of('passed')} showed what they must, ${of('failed', 'broken')} did not; ${of('not run')} not run.`
+  if (interruptedBy === null) return told
+  return `${told} Ended early by ${interruptedBy}: what was being measured is not judged, and what would have come was not run.`
 }
 
 export function sumAsJson(sum: Sum): string {

@@ -34,7 +34,7 @@ test('a holder that works on after its lease was lost is drawn as stale, and its
     { at: 185, type: 'committed', key: 'k', token: 33, balance: 40 },
     { at: 200, type: 'released', key: 'k', token: 33, heldMs: 45 },
   ])
-  const [timeline] = timelines(readJournals([paused, next]).entries, 100)
+  const [timeline] = timelines(readJournals([paused, next]).entries, { last: 100 })
   expect(timeline).toEqual({
     key: 'k',
     left: 0,
@@ -46,9 +46,9 @@ test('a holder that works on after its lease was lost is drawn as stale, and its
           { kind: 'stale', from: 150, to: 190 },
         ],
         marks: [
-          { at: 100, text: 'acquired, token 1' },
-          { at: 150, text: 'LOST, token 1, held for 50 ms: expired' },
-          { at: 190, text: 'REFUSED, token 1: the resource has seen 33' },
+          { at: 100, text: 'acquired, token 1', kind: 'moment' },
+          { at: 150, text: 'LOST, token 1, held for 50 ms: expired', kind: 'lost' },
+          { at: 190, text: 'REFUSED, token 1: the resource has seen 33', kind: 'refused' },
         ],
       },
       {
@@ -58,10 +58,10 @@ test('a holder that works on after its lease was lost is drawn as stale, and its
           { kind: 'held', from: 155, to: 200 },
         ],
         marks: [
-          { at: 120, text: 'waits, 1 ahead, held by A' },
-          { at: 155, text: 'acquired, token 33, after waiting 35 ms' },
-          { at: 185, text: 'committed, token 33, balance 40' },
-          { at: 200, text: 'released, token 33, held for 45 ms' },
+          { at: 120, text: 'waits, 1 ahead, held by A', kind: 'moment' },
+          { at: 155, text: 'acquired, token 33, after waiting 35 ms', kind: 'moment' },
+          { at: 185, text: 'committed, token 33, balance 40', kind: 'commit' },
+          { at: 200, text: 'released, token 33, held for 45 ms', kind: 'moment' },
         ],
       },
     ],
@@ -71,11 +71,11 @@ test('a holder that works on after its lease was lost is drawn as stale, and its
 test('a holder that was killed is drawn up to the next one, and is said never to have released', () => {
   const killed = journal('K', [{ at: 10, type: 'acquired', key: 'k', token: 1, waitedMs: 0 }])
   const next = journal('N', [{ at: 60, type: 'acquired', key: 'k', token: 33, waitedMs: 0 }])
-  const [timeline] = timelines(readJournals([next, killed]).entries, 100)
+  const [timeline] = timelines(readJournals([next, killed]).entries, { last: 100 })
   expect(timeline?.lanes[0]).toEqual({
     name: 'K',
     spans: [{ kind: 'held', from: 10, to: 60 }],
-    marks: [{ at: 10, text: 'acquired, token 1, and never released in these journals' }],
+    marks: [{ at: 10, text: 'acquired, token 1, and never released in these journals', kind: 'moment' }],
   })
 })
 
@@ -85,7 +85,7 @@ test('each key has a timeline of its own, of which the newest entries are drawn'
     type: 'read',
     key: index % 2 === 0 ? 'even' : 'odd',
   }))
-  const all = timelines(readJournals([journal('M', many)]).entries, 3)
+  const all = timelines(readJournals([journal('M', many)]).entries, { last: 3 })
   expect(all.map(({ key, left, lanes }) => ({ key, left, marks: lanes[0]?.marks.length }))).toEqual([
     { key: 'even', left: 2, marks: 3 },
     { key: 'odd', left: 2, marks: 3 },

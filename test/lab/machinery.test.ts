@@ -103,7 +103,7 @@ test('a lock for a time is drawn as over when that time has passed', () => {
         { kind: 'held', from: 5, to: 25 },
         { kind: 'stale', from: 25, to: 40 },
       ],
-      marks: [{ at: 5, text: 'has it' }],
+      marks: [{ at: 5, text: 'has it', kind: 'moment' }],
     },
   ])
 })

@@ -1,5 +1,6 @@
 /** All experiments one after the other, on a machine that has nothing but Node: as somebody sees them who tries. */
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { experiments } from '../../src/lab/experiments/index.ts'
 import { readOptions, presets } from '../../src/lab/options.ts'
@@ -38,7 +39,9 @@ test('the list has each with its question, its source, how long it takes and wha
 })
 
 test('all that need no server are run, the others say what they need, and nothing is left behind', async () => {
-  const { code, stdout, stderr } = await bench.site.holdfast(['lab', '--all', '--json'], { env: nothingButNode() })
+  const report = bench.site.path('pages')
+  const args = ['lab', '--all', '--json', '--report', report]
+  const { code, stdout, stderr } = await bench.site.holdfast(args, { env: nothingButNode() })
   const all = JSON.parse(stdout)
   const as = (word: string): readonly string[] =>
     all.experiments.filter((one: { readonly as: string }) => one.as === word).map((one: Verdict) => one.experiment)
@@ -55,6 +58,28 @@ test('all that need no server are run, the others say what they need, and nothin
     passed: true,
     left: [],
   })
+  const index = readFileSync(join(report, 'index.html'), 'utf8')
+  const linked = [...index.matchAll(/<a href="([\w-]+\.html)">/g)].map(([, page = '']) => page)
+  expect(linked).toEqual(alone.map(name => `${name}.html`))
+  for (const page of linked) expect(readFileSync(join(report, page), 'utf8')).toContain('showed what it must')
+})
+
+describe('a page of one experiment', () => {
+  test('is refused before anything is run where it cannot be written', async () => {
+    for (const path of [bench.site.folder, bench.site.path('nowhere/page.html')]) {
+      const { code, stdout, stderr } = await bench.run('withdrawal', '--report', path)
+      expect({ code, stdout }).toEqual({ code: 64, stdout: '' })
+      expect(stderr).toContain(`--report: "${path}" cannot be written`)
+    }
+  })
+
+  test('is not written by a run that was ended early', async () => {
+    const path = bench.site.path('page.html')
+    const args = ['withdrawal', '--rounds', '1000', '--ways', 'none', '--report', path]
+    const { finished } = await bench.interrupt('sees a balance', ...args)
+    expect(finished.code).toBe(130)
+    expect(readdirSync(bench.site.folder)).toEqual(['tmp'])
+  })
 })
 
 test('Ctrl-C ends the one that runs, and all, and leaves neither processes nor files', async () => {
@@ -64,6 +89,7 @@ test('Ctrl-C ends the one that runs, and all, and leaves neither processes nor f
 })
 
 test('--full without --all is a mistake, and a mistyped name is answered with the one that was meant', async () => {
+  expect(await bench.run('--report', 'x')).toMatchObject({ code: 64 })
   expect(await bench.run('--full')).toMatchObject({ code: 64, stderr: expect.stringContaining('goes with --all') })
   expect(await bench.run('withdrawl')).toMatchObject({ code: 64, stderr: expect.stringContaining('mean withdrawal?') })
   expect(await bench.run('--al')).toMatchObject({ code: 64, stderr: expect.stringContaining('mean --all?') })

@@ -8,6 +8,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   base: [],
   store: ['base'],
   journal: ['base'],
+  report: ['base', 'journal'],
   core: ['base', 'store'],
   locks: ['base', 'store', 'core', 'journal'],
   drivers: ['base', 'store'],
@@ -17,6 +18,6 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   conformance: ['base', 'store', 'core', 'locks', 'drivers', 'index'],
   sql: ['base', 'store', 'core'],
   servers: ['base'],
-  lab: ['base', 'servers', 'store', 'core', 'locks', 'journal', 'drivers', 'open', 'index', 'sql'],
-  cli: ['base', 'store', 'core', 'locks', 'journal', 'drivers', 'open', 'index', 'sql'],
+  lab: ['base', 'servers', 'store', 'core', 'locks', 'journal', 'report', 'drivers', 'open', 'index', 'sql'],
+  cli: ['base', 'store', 'core', 'locks', 'journal', 'report', 'drivers', 'open', 'index', 'sql'],
 }

@@ -68,7 +68,7 @@ function count(number: number, what: string): string {
 }
 
 function draw(journal: MergedJournal, options: TimelineOptions): void {
-  const drawn = timelines(journal.entries, options.last).filter(
+  const drawn = timelines(journal.entries, { last: options.last }).filter(
     ({ key }) => options.key === undefined || key === options.key,
   )
   if (drawn.length === 0)
@@ -84,7 +84,7 @@ function drawOne({ key, lanes, left }: KeyTimeline): readonly string[] {
   const shown = lanes.map(({ name, spans, marks }) => ({
     name: plain(name),
     spans,
-    marks: marks.map(({ at, text }) => ({ at, text: plain(text) })),
+    marks: marks.map(mark => ({ ...mark, text: plain(mark.text) })),
   }))
   return [
     plain(key),
