@@ -2,7 +2,8 @@
 import type { Lane } from '../journal/model.ts'
 import { lanesOf } from './acts.ts'
 import type { Chance } from './chance.ts'
-import type { Claim, Declaration, Round } from './declaration.ts'
+import { isBroken } from './declaration.ts'
+import type { Declaration, Round } from './declaration.ts'
 import type { Options } from './options.ts'
 import type { Message } from './wire.ts'
 
@@ -82,9 +83,4 @@ export function shownOf<O extends Options, Scene, Name extends string, Does, Out
   { outcome }: Round<Outcome>,
 ): readonly string[] {
   return show?.(outcome) ?? []
-}
-
-/** A way that must show a problem. */
-export function isBroken(claims: readonly Claim<never>[]): boolean {
-  return claims.some(({ shows }) => shows)
 }

@@ -2,8 +2,8 @@
  * Rounds left to chance: how often does a way that goes wrong do so by itself? An arranged order shows a race in every
  * round, and whoever reads that may think it rigged; this figure stands beside it, and is never judged.
  */
+import { isBroken } from './declaration.ts'
 import type { Claim, Free } from './declaration.ts'
-import { isBroken } from './account.ts'
 
 export type Chance = {
   readonly way: string

@@ -112,6 +112,11 @@ export interface Claim<Outcome> {
   found?(outcomes: readonly Outcome[]): string
 }
 
+/** A way that must show a problem. */
+export function isBroken(claims: readonly Claim<never>[]): boolean {
+  return claims.some(({ shows }) => shows)
+}
+
 /** What a run may use; all of it is taken down afterwards, also after Ctrl-C. */
 export interface Stage<Settings> {
   readonly settings: Settings

@@ -3,11 +3,11 @@
  * danger window has not been tried; a broken one that does not show its problem proves nothing. Each makes the run
  * fail.
  */
-import { isBroken } from './account.ts'
 import type { Account } from './account.ts'
-import type { Message } from './wire.ts'
+import { isBroken } from './declaration.ts'
 import type { Claim, Round } from './declaration.ts'
 import { count } from './figures.ts'
+import type { Message } from './wire.ts'
 
 export interface Finding {
   /** What is required, as a sentence: "mutex: no data inconsistencies". */

@@ -4,9 +4,10 @@
  */
 import { withoutPassword } from '../base/address.ts'
 import { systemClock } from '../base/clock.ts'
-import { isBroken, waysTold } from './account.ts'
+import { waysTold } from './account.ts'
 import { chanceOf, isFree } from './chance.ts'
 import type { Chance } from './chance.ts'
+import { isBroken } from './declaration.ts'
 import type { Chosen, Declaration, Round } from './declaration.ts'
 import { exposureOf } from './exposure.ts'
 import { folderOf } from './folder.ts'
