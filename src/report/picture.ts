@@ -1,7 +1,7 @@
 /**
  * A timeline as swim-lanes: one SVG that needs nothing around it but its style (picture-style.ts), so that it can be
- * taken along. Who does something is a bar, by its kind; what happens at a moment is a pin below the bar with the number
- * that it has in the table of events, where it has its anchor. Renewals are ticks on the bar.
+ * taken along. Who does something is a bar, by its kind; what happens at a moment is a pin below the bar, with the
+ * number that it has in the table of events, where it has its anchor. Renewals are ticks on the bar.
  *
  * Each thing says what it is: as a title when it is pointed at, as a label to who hears the page. Pins are links, so
  * they work without scripts; with them (script.ts) the arrows walk from thing to thing.
