@@ -5,6 +5,7 @@ import { namespaceOf, withoutPassword } from './base/address.ts'
 import { ConfigurationError } from './base/errors.ts'
 import { withPasswordOfFile } from './base/password.ts'
 import type { Locks, LocksOptions } from './locks/types.ts'
+import { http } from './drivers/http/opening.ts'
 import { memcached } from './drivers/memcached/opening.ts'
 import { memory } from './drivers/memory/opening.ts'
 import { redis } from './drivers/redis/opening.ts'
@@ -22,7 +23,7 @@ export interface OpenOptions extends LocksOptions {
 }
 
 /** Who opens what. A driver says its schemes; none is loaded before one of them is asked for. */
-const OPENINGS = [memory, sqlite, redis, redlock, memcached]
+const OPENINGS = [memory, sqlite, redis, redlock, memcached, http]
 
 /** Any key will do: it is only asked whether somebody holds it, to learn whether the store answers. */
 const PROBE = 'holdfast'
@@ -35,7 +36,8 @@ const PROBE = 'holdfast'
  * name.
  *
  * Addresses: memory: sqlite:PATH redis:// rediss:// valkey:// valkeys://, each of the four with +sentinel or +cluster,
- * redlock://h1:p1,h2:p2,h3:p3 memcached://h1:p1,h2:p2. Any of them may end in `?namespace=NAME`.
+ * redlock://h1:p1,h2:p2,h3:p3 memcached://h1:p1,h2:p2 http://host:port https://. Any of them may end in
+ * `?namespace=NAME`.
  *
  * Nothing idle that holdfast opened keeps the process alive; a pending acquire and a held lease do.
  * @throws ConfigurationError  unknown scheme; client package missing (says what to install); a wrong option

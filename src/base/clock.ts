@@ -6,9 +6,10 @@
  * its monotonic one (CLOCK_MONOTONIC) stops during sleep. So `now` is the monotonic clock plus what the uptime
  * (CLOCK_BOOTTIME) has gained on it, which is read again once a second and whenever the wall clock leaves the monotonic
  * one.
+ *
+ * Node's modules are asked for, not imported: what stands on this file may then also run where there are none, in a
+ * browser say, whose clock nobody can look behind.
  */
-import { randomBytes } from 'node:crypto'
-import { uptime } from 'node:os'
 import { onAbort } from './abort.ts'
 
 /** A timer that was set. Cancelling twice, or after it fired, does nothing. */
@@ -37,11 +38,14 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** /proc/uptime counts in hundredths of a second: less than this is rounding, not sleep. */
 const UPTIME_ERROR_MS = 20
 
+/** Seconds since the machine started, sleep included; undefined: this runtime does not tell. */
+const uptime = typeof process === 'undefined' ? undefined : process.getBuiltinModule?.('node:os').uptime
+
 function createSystemClock(): Clock {
   let slept = 0
   let checkedAt = performance.now()
   let wallOffset = Date.now() - checkedAt
-  const uptimeOffset = uptime() * 1_000 - checkedAt
+  const uptimeOffset = uptime === undefined ? 0 : uptime() * 1_000 - checkedAt
 
   function now(): number {
     const monotonic = performance.now()
@@ -49,17 +53,17 @@ function createSystemClock(): Clock {
     if (Math.abs(offset - wallOffset) > UPTIME_ERROR_MS || monotonic - checkedAt > 1_000) {
       wallOffset = offset
       checkedAt = monotonic
-      slept = Math.max(slept, uptime() * 1_000 - monotonic - uptimeOffset - UPTIME_ERROR_MS)
+      if (uptime !== undefined) slept = Math.max(slept, uptime() * 1_000 - monotonic - uptimeOffset - UPTIME_ERROR_MS)
     }
     return monotonic + slept
   }
 
-  // One pool for ids: randomBytes costs 2 us a call, and every attempt needs one.
-  let pool = Buffer.alloc(0)
+  // One pool for ids: a call costs 2 us, and every attempt needs one.
+  let pool: Buffer | undefined
   let used = 0
   function id(): string {
-    if (used === pool.length) {
-      pool = randomBytes(16 * 256)
+    if (pool === undefined || used === pool.length) {
+      pool = crypto.getRandomValues(Buffer.alloc(16 * 256))
       used = 0
     }
     used += 16
@@ -74,7 +78,8 @@ function after(delayMs: number, task: () => void, options: { readonly idle?: boo
   const arm = (leftMs: number): void => {
     if (leftMs <= LONGEST_TIMER_MS) handle = setTimeout(task, leftMs)
     else handle = setTimeout(() => arm(leftMs - LONGEST_TIMER_MS), LONGEST_TIMER_MS)
-    if (options.idle === true) handle.unref()
+    // A browser's timer is a number, and keeps nothing alive.
+    if (options.idle === true && typeof handle === 'object') handle.unref()
   }
   // Whole milliseconds: a fraction would be cut off, and the timer early.
   arm(Math.ceil(Math.max(0, delayMs)))

@@ -19,6 +19,20 @@ export function number(from: Fields, name: string): number {
   return value
 }
 
+/** Neither NaN nor endless: JSON reads 1e999 as Infinity. */
+export function finite(from: Fields, name: string): number {
+  const value = number(from, name)
+  if (!Number.isFinite(value)) throw new TypeError(`${name} is ${value}, not a finite number`)
+  return value
+}
+
+/** A length of time. */
+export function span(from: Fields, name: string): number {
+  const value = finite(from, name)
+  if (value < 0) throw new TypeError(`${name} is ${value}, not 0 or more`)
+  return value
+}
+
 /** A whole number; some clients are set to give bigints. */
 export function integer(from: Fields, name: string): number {
   const value = from[name]

@@ -35,6 +35,11 @@ export interface Hooks {
   readonly patienceMs?: number
   /** How long the first call of a new store may take, since it connects. Default 0. */
   readonly coldMs?: number
+  /**
+   * The shortest ttl that the cases try, where the way to the store is too long for what its traits allow. Default:
+   * `traits.minTtlMs`.
+   */
+  readonly leastTtlMs?: number
   /** How many cases run at once. Default: 8, more with a longer least ttl, since they wait so much longer. */
   readonly atOnce?: number
 }
@@ -62,8 +67,8 @@ export interface Times {
 }
 
 export function timesFor(traits: StoreTraits, hooks: Hooks = {}): Times {
-  const least = traits.minTtlMs
-  const { coldMs = 0 } = hooks
+  const { coldMs = 0, leastTtlMs = 0 } = hooks
+  const least = Math.max(traits.minTtlMs, leastTtlMs)
   const shortMs = Math.max(120, least)
   return {
     tinyMs: Math.max(20, least),

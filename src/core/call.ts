@@ -7,7 +7,7 @@
  */
 import type { Io, Store } from '../store/contract.ts'
 import type { Clock } from '../base/clock.ts'
-import { ConfigurationError, StoreUnavailableError, UnsupportedError } from '../base/errors.ts'
+import { ConfigurationError, InvalidKeyError, StoreUnavailableError, UnsupportedError } from '../base/errors.ts'
 import type { HoldfastError } from '../base/errors.ts'
 
 export type Outcome<T> =
@@ -68,9 +68,13 @@ function overdue<T>(store: Store, verb: string, key: string, limitMs: number): O
   return { ok: false, error, final: false, ambiguous: true, overdue: true }
 }
 
+/** Asking again cannot help. */
+function isFinal(cause: unknown): cause is UnsupportedError | ConfigurationError | InvalidKeyError {
+  return [UnsupportedError, ConfigurationError, InvalidKeyError].some(kind => cause instanceof kind)
+}
+
 function failure<T>(store: Store, verb: string, key: string, cause: unknown): Outcome<T> {
-  if (cause instanceof UnsupportedError || cause instanceof ConfigurationError)
-    return { ok: false, error: cause, final: true, ambiguous: false, overdue: false }
+  if (isFinal(cause)) return { ok: false, error: cause, final: true, ambiguous: false, overdue: false }
   if (cause instanceof StoreUnavailableError)
     return { ok: false, error: cause, final: false, ambiguous: cause.ambiguous, overdue: false }
   const why = cause instanceof Error ? cause.message : String(cause)

@@ -4,8 +4,8 @@
  * core's.
  *
  * Keys arrive normalised and without a namespace. The core never has two calls for one id in flight, except a `leave`
- * after a call whose deadline passed. A driver throws StoreUnavailableError, UnsupportedError, or ConfigurationError
- * where asking again cannot help; anything else counts as ambiguous. No method keeps the process alive.
+ * after a call whose deadline passed. A driver throws StoreUnavailableError; UnsupportedError, ConfigurationError or
+ * InvalidKeyError where asking again cannot help; anything else counts as ambiguous. No method keeps the process alive.
  *
  * Each step takes the key's lock, then reads the clock, then removes what has run out, then acts. The clock is the
  * store's, and read no earlier than the record: with an older one a step takes the dead for alive.
@@ -54,7 +54,7 @@ export interface Store {
    * Absent: the core polls, and the owner of a lease hears of its revocation at its next renewal. Called once, before
    * the first queued enter or after the first lease was granted: tickets that were entered before are told of as well.
    */
-  listen?(listener: StoreListener): Promise<AsyncDisposable>
+  readonly listen?: ((listener: StoreListener) => Promise<AsyncDisposable>) | undefined
   inspect(key: string, io: Io): Promise<LockView | null>
   list(prefix: string, io: Io): AsyncIterable<LockView>
   revoke(key: string, request: RevokeRequest, io: Io): Promise<number>

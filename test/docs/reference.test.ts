@@ -76,6 +76,7 @@ describe('options', () => {
     ['redis', 'RedisStoreOptions {'],
     ['redlock', "RedlockStoreOptions extends Omit<OpenOptions, 'sentinel'> {"],
     ['memcached', 'MemcachedStoreOptions {'],
+    ['http', 'HttpStoreOptions {'],
   ])('of %s, in its page', (driver, start) => {
     const own = fieldsOf(withoutComments(read(`src/drivers/${driver}.ts`)), `interface ${start}`)
     const inherited = start.includes('extends')

@@ -17,6 +17,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   testing: ['base', 'store', 'core', 'locks', 'drivers'],
   conformance: ['base', 'store', 'core', 'locks', 'drivers', 'index'],
   sql: ['base', 'store', 'core'],
+  server: ['base', 'store'],
   servers: ['base'],
   lab: ['base', 'servers', 'store', 'core', 'locks', 'journal', 'report', 'drivers', 'open', 'index', 'sql'],
   cli: ['base', 'store', 'core', 'locks', 'journal', 'report', 'drivers', 'open', 'index', 'sql'],

@@ -62,7 +62,7 @@ export function holdingCases(test: Register): void {
     const crowd = Array.from({ length: 8 }, (_, index) =>
       visitor(scene, index % 2 === 0 ? here : there, `P${index}`, { mode: 'shared', ttlMs: 2 * steadyMs }),
     )
-    for (const each of crowd) holds(await each.enter())
+    for (const entry of await Promise.all(crowd.map(each => each.enter()))) holds(entry)
     for (const renewal of await Promise.all(crowd.map(each => each.renew(longMs)))) held(renewal)
     await wait(2.5 * steadyMs)
     assert.equal((await here.inspect(KEY, IO))?.holders.length, crowd.length)

@@ -21,10 +21,10 @@ export function namespaceOf(options: { readonly namespace?: string }): string {
   if (typeof namespace !== 'string')
     throw new ConfigurationError(`namespace must be text, not ${String(namespace)} (${typeof namespace}).`)
   const normal = namespace.normalize('NFC')
-  if (Buffer.from(normal).toString() !== normal)
+  const utf8 = new TextEncoder().encode(normal)
+  if (new TextDecoder('utf-8', { ignoreBOM: true }).decode(utf8) !== normal)
     throw new ConfigurationError('namespace holds half of a surrogate pair, so it has no UTF-8 form.')
-  const bytes = Buffer.byteLength(normal)
-  if (bytes > MAX_NAMESPACE_BYTES)
-    throw new ConfigurationError(`namespace is ${bytes} bytes long; at most ${MAX_NAMESPACE_BYTES} are allowed.`)
+  if (utf8.length > MAX_NAMESPACE_BYTES)
+    throw new ConfigurationError(`namespace is ${utf8.length} bytes long; at most ${MAX_NAMESPACE_BYTES} are allowed.`)
   return normal
 }
