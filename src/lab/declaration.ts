@@ -11,6 +11,7 @@ import type { Fields } from '../base/decode.ts'
 import type { Act, Telling } from './acts.ts'
 import type { Child } from '../servers/child.ts'
 import type { Locks } from '../locks/types.ts'
+import type { Store } from '../store/contract.ts'
 import type { Danger } from './exposure.ts'
 import type { Needs } from './needs.ts'
 import type { Options, SettingsOf } from './options.ts'
@@ -181,7 +182,7 @@ export interface Site<Settings> {
   readonly namespace: string
   readonly place: Fields
   /** Locks of this worker, in its name and with its journal; closed at the end. */
-  locks(store: string): Promise<Locks>
+  locks(store: string, through?: (store: Store) => Store): Promise<Locks>
   use<Thing extends Closable>(thing: Thing): Thing
 }
 

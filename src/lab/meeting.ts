@@ -2,7 +2,7 @@
  * The order that most races have: the first has begun and stands at its gate; the second begins; when that one has come
  * as far, waits or was refused, the first goes on to its end, and then the second.
  */
-import type { Worker } from './declaration.ts'
+import type { Played, Worker } from './declaration.ts'
 
 export interface Meeting {
   /** Of both. */
@@ -18,8 +18,12 @@ export async function meet([first, second]: readonly [Worker, Worker], { part, a
   await one.until(at)
   const two = second.play(part)
   await two.until(...until)
-  one.pass()
-  await one.done
-  two.pass()
-  await two.done
+  await finish(one)
+  await finish(two)
+}
+
+/** Lets it through its gate, and waits for its end. */
+export async function finish(part: Played): Promise<void> {
+  part.pass()
+  await part.done
 }

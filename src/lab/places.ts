@@ -10,6 +10,7 @@ import type { Connection, Database } from './database.ts'
 import type { Site, Stage } from './declaration.ts'
 import { optional, storeOption } from './options.ts'
 import type { SettingsOf } from './options.ts'
+import type { Store } from '../store/contract.ts'
 import { storeAt } from './store.ts'
 import type { Message } from './wire.ts'
 
@@ -48,9 +49,12 @@ export interface Reached {
   readonly connection: Connection
 }
 
-/** In a worker. */
-export async function reachPlaces({ place, locks: open, use }: Site<unknown>): Promise<Reached> {
-  const locks = await open(text(place, 'store'))
+/** In a worker. `through`: what the store is reached through. */
+export async function reachPlaces(
+  { place, locks: open, use }: Site<unknown>,
+  through?: (store: Store) => Store,
+): Promise<Reached> {
+  const locks = await open(text(place, 'store'), through)
   const database = await databaseOf(text(place, 'db'))
   return { locks, database, connection: use(await database.connect()) }
 }

@@ -1,5 +1,6 @@
 /** Sections under a lock or in a transaction, told act by act: asks, waits, holds, refused, leaves. */
 import { text } from '../base/decode.ts'
+import { LeaseLostError } from '../base/errors.ts'
 import type { AcquireOptions, Lease, Locks } from '../locks/types.ts'
 import type { SqlTransaction } from '../sql/transaction.ts'
 import type { Telling } from './acts.ts'
@@ -35,6 +36,16 @@ export async function underLock<Answer>(
     off()
     turn.act('leaves')
   }
+}
+
+/**
+ * The same for tasks that may outlast their lease, and do: that it was lost is told at the end of the section, when all
+ * has happened.
+ */
+export async function underLease(section: Section, task: (lease: Lease) => Promise<void>): Promise<void> {
+  await underLock(section, task).catch((error: unknown) => {
+    if (!(error instanceof LeaseLostError) || error.outcome?.status === 'rejected') throw error
+  })
 }
 
 /** One attempt; who has the lock is told with `refused`, and null is the answer. */

@@ -1,4 +1,6 @@
 /** Tables of an experiment: `holdfast_lab_NAME`, made new at the beginning and dropped at the end of the run. */
+import { integer, record } from '../base/decode.ts'
+import { schema } from '../sql/index.ts'
 import type { SqlTransaction } from '../sql/transaction.ts'
 import type { Connection } from './database.ts'
 import type { Stage } from './declaration.ts'
@@ -21,6 +23,13 @@ export function tableNamed(name: string): string {
   return `holdfast_lab_${name}`
 }
 
+/** The one number that a statement answers. */
+export async function numberOf(on: SqlTransaction, select: string, values: readonly unknown[] = []): Promise<number> {
+  const [row] = await on.rows(select, values)
+  const [name = ''] = Object.keys(row ?? {})
+  return integer(record(row, `The answer to ${select}`), name)
+}
+
 /** Databases limit the values of one statement. */
 const MOST_VALUES = 500
 
@@ -30,4 +39,19 @@ export async function insertAll(tx: SqlTransaction, into: string, values: readon
     const some = values.slice(from, from + MOST_VALUES)
     await tx.execute(`INSERT INTO ${into} VALUES ${some.map(() => '(?)').join(', ')}`, some)
   }
+}
+
+/** Where `fence` and `idempotent` keep theirs in an experiment: `{ table }` is their option. */
+export const FENCES = tableNamed('fences')
+export const IDEMPOTENCY = tableNamed('idempotency')
+
+/** The tables of holdfast/sql under names of the laboratory, so that those of the user are not touched. */
+export async function createSchema(stage: Pick<Stage<unknown>, 'use'>, on: Connection): Promise<void> {
+  const statements = schema(on.dialect).replaceAll('EXISTS holdfast_', `EXISTS ${tableNamed('')}`)
+  const drop = async (): Promise<void> => {
+    for (const table of [FENCES, IDEMPOTENCY]) await on.execute(`DROP TABLE IF EXISTS ${table}`, [])
+  }
+  await drop()
+  for (const statement of statements.split(';\n').filter(part => part.trim() !== '')) await on.execute(statement, [])
+  stage.use({ close: drop })
 }

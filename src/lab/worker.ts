@@ -5,9 +5,9 @@ import type { Fields } from '../base/decode.ts'
 import { HoldfastError } from '../base/errors.ts'
 import { openJournal } from '../journal/write.ts'
 import type { Journal } from '../journal/write.ts'
-import { open } from '../open.ts'
+import { open, openStore } from '../open.ts'
 import { STATES } from './acts.ts'
-import type { Closable } from './declaration.ts'
+import type { Closable, Site } from './declaration.ts'
 import type { Staging } from './experiment.ts'
 import { experimentNamed } from './experiments/index.ts'
 import { hostNow, sleepUntil } from './host-time.ts'
@@ -67,8 +67,11 @@ async function begin(request: Fields): Promise<void> {
     closables.push(thing)
     return thing
   }
-  const locks = async (store: string): ReturnType<typeof open> => {
-    const opened = await open(store, { holder: name, namespace, ...(path !== null && { journal: path }) })
+  const locks: Site<unknown>['locks'] = async (store, through) => {
+    const options = { holder: name, ...(path !== null && { journal: path }) }
+    const opened = await (through === undefined
+      ? open(store, { ...options, namespace })
+      : open(through(await openStore(store, namespace)), options))
     use({ close: () => opened.close({ drain: 0 }) })
     return opened
   }

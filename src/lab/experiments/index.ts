@@ -4,6 +4,7 @@ import { crashedHolder } from './crashed-holder/crashed-holder.ts'
 import { emailGroup } from './email-group/email-group.ts'
 import { employee } from './employee/employee.ts'
 import { failover } from './failover/failover.ts'
+import { pausedWriter } from './paused-writer/paused-writer.ts'
 import { redisAcl } from './redis-acl/redis-acl.ts'
 import { unlock } from './unlock/unlock.ts'
 import { withdrawal } from './withdrawal/withdrawal.ts'
@@ -13,6 +14,7 @@ export const experiments: readonly Experiment[] = [
   withdrawal,
   emailGroup,
   crashedHolder,
+  pausedWriter,
   unlock,
   redisAcl,
   failover,
