@@ -30,6 +30,16 @@ export interface TransactionOptions {
   readonly signal?: AbortSignal
   /** Called once if somebody else is in the way, where the database tells. */
   readonly waiting?: () => void
+  /**
+   * Locks nothing before it writes, and works on what was there when it first read.
+   * @throws TransactionConflict  somebody else has written since
+   */
+  readonly optimistic?: true
+}
+
+/** The database has undone a transaction that another one came before: nothing of it was written. */
+export class TransactionConflict extends Error {
+  override readonly name = 'TransactionConflict'
 }
 
 /** null: a file of the run's own. @throws ConfigurationError  not a database that the laboratory knows */

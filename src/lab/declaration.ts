@@ -193,6 +193,8 @@ export interface Turn<Does> {
   readonly order: Fields
   /** When it begins, for parts that begin together. */
   readonly startAt: number
+  /** No gate holds anybody: the round is left to chance. */
+  readonly free: boolean
   /** Aborts when the part is to end early. */
   readonly signal: AbortSignal
   /** Tells what it does, at the moment at which it does it. */

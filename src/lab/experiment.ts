@@ -54,7 +54,15 @@ export function experiment<const O extends Options, Scene, const Name extends st
       ? {}
       : { journal: optional('folder', 'write a journal of each worker there, for holdfast timeline') }),
     ...(typeof rounds === 'number'
-      ? { rounds: whole({ min: 1, max: 1_000, default: String(rounds), help: 'rounds for each way' }) }
+      ? {
+          rounds: whole({
+            min: 1,
+            max: 1_000,
+            default: String(rounds),
+            brief: String(Math.ceil(rounds / 2)),
+            help: 'rounds for each way',
+          }),
+        }
       : {}),
     ...(free === undefined
       ? {}
@@ -63,6 +71,7 @@ export function experiment<const O extends Options, Scene, const Name extends st
             min: 0,
             max: 1_000,
             default: String(free.rounds),
+            brief: String(Math.ceil(free.rounds / 5)),
             help: 'rounds left to chance, for each way that goes wrong; not judged',
           }),
         }),

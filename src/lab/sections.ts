@@ -29,7 +29,7 @@ export async function underLock<Answer>(
   const off = locks.on('waiting', event => event.key === turn.key && turn.act('waits'))
   try {
     return await locks.run(turn.key, { signal: turn.signal, ...options }, async lease => {
-      turn.act('holds', { token: lease.token })
+      turn.act('holds', { token: lease.token, leftMs: lease.remaining() })
       return task(lease)
     })
   } finally {

@@ -93,6 +93,7 @@ async function perform(request: Fields): Promise<void> {
       order: record(request['order'], 'order'),
       startAt,
       key,
+      free,
       signal,
       act,
       gate: async (type, fields) => (free ? act(type, fields) : gate(signal, type, fields)),

@@ -12,6 +12,7 @@ import { engine, filePath } from '../../drivers/sqlite/database.ts'
 import type { DatabaseLike } from '../../drivers/sqlite/database.ts'
 import { isBusy } from '../../drivers/sqlite/failures.ts'
 import { fromNodeSqlite } from '../../sql/index.ts'
+import { TransactionConflict } from '../database.ts'
 import type { Connection, Database, TransactionOptions } from '../database.ts'
 
 /** A file that stays busy for so long is held by something that is not ours. */
@@ -49,7 +50,7 @@ function connection(database: DatabaseLike): Connection {
     task: (tx: ReturnType<typeof fromNodeSqlite>) => Promise<Answer>,
     options: TransactionOptions = {},
   ): Promise<Answer> {
-    await patiently(() => database.exec('BEGIN IMMEDIATE'), options)
+    await patiently(() => database.exec(options.optimistic === true ? 'BEGIN' : 'BEGIN IMMEDIATE'), options)
     inside = true
     try {
       const answer = await task(fromNodeSqlite(transacting))
@@ -57,6 +58,8 @@ function connection(database: DatabaseLike): Connection {
       return answer
     } catch (error) {
       database.exec('ROLLBACK')
+      if (options.optimistic === true && isBusy(error))
+        throw new TransactionConflict('Somebody else has written since this transaction first read.', { cause: error })
       throw error
     } finally {
       inside = false

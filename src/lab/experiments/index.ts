@@ -1,6 +1,7 @@
 /** The experiments, in the order in which the list shows them. */
 import type { Experiment } from '../experiment.ts'
 import { crashedHolder } from './crashed-holder/crashed-holder.ts'
+import { doubleBooking } from './double-booking/double-booking.ts'
 import { emailGroup } from './email-group/email-group.ts'
 import { employee } from './employee/employee.ts'
 import { failover } from './failover/failover.ts'
@@ -15,6 +16,7 @@ export const experiments: readonly Experiment[] = [
   emailGroup,
   crashedHolder,
   pausedWriter,
+  doubleBooking,
   unlock,
   redisAcl,
   failover,
