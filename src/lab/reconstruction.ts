@@ -1,4 +1,4 @@
-/** The race put together again: who had the lock when, until when, and when what was done was committed and confirmed. */
+/** The race put together again: who had the lock when, until when it was sure, when it was committed and confirmed. */
 import { actsOf, instant } from './acts.ts'
 import type { Act } from './acts.ts'
 import { table } from './table.ts'

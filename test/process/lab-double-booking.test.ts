@@ -1,4 +1,4 @@
-/** The double booking as users run it: two real processes and one room, judged by the bookings and the confirmations. */
+/** The double booking as users run it: two real processes, judged by the bookings and the confirmations. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createBench, describeSabotage } from '../support/lab.ts'
 import type { Bench } from '../support/lab.ts'
