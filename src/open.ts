@@ -8,8 +8,10 @@ import type { Locks, LocksOptions } from './locks/types.ts'
 import { http } from './drivers/http/opening.ts'
 import { memcached } from './drivers/memcached/opening.ts'
 import { memory } from './drivers/memory/opening.ts'
+import { postgres } from './drivers/postgres/opening.ts'
 import { redis } from './drivers/redis/opening.ts'
 import { redlock } from './drivers/redlock/opening.ts'
+import type { Migration, MigrationWish, Opening } from './drivers/shared/opening.ts'
 import { sqlite } from './drivers/sqlite/opening.ts'
 import { createLocks } from './locks/locks.ts'
 import type { Store } from './store/contract.ts'
@@ -23,7 +25,7 @@ export interface OpenOptions extends LocksOptions {
 }
 
 /** Who opens what. A driver says its schemes; none is loaded before one of them is asked for. */
-const OPENINGS = [memory, sqlite, redis, redlock, memcached, http]
+const OPENINGS: readonly Opening[] = [memory, sqlite, redis, redlock, postgres, memcached, http]
 
 /** Any key will do: it is only asked whether somebody holds it, to learn whether the store answers. */
 const PROBE = 'holdfast'
@@ -36,8 +38,8 @@ const PROBE = 'holdfast'
  * name.
  *
  * Addresses: memory: sqlite:PATH redis:// rediss:// valkey:// valkeys://, each of the four with +sentinel or +cluster,
- * redlock://h1:p1,h2:p2,h3:p3 memcached://h1:p1,h2:p2 http://host:port https://. Any of them may end in
- * `?namespace=NAME`.
+ * redlock://h1:p1,h2:p2,h3:p3 postgres:// postgresql:// memcached://h1:p1,h2:p2 http://host:port https://. Any of them
+ * may end in `?namespace=NAME`.
  *
  * Nothing idle that holdfast opened keeps the process alive; a pending acquire and a held lease do.
  * @throws ConfigurationError  unknown scheme; client package missing (says what to install); a wrong option
@@ -94,14 +96,22 @@ function addressOf(target: string | URL | undefined): string {
 /** The store at an address, without locks over it. @throws ConfigurationError */
 export async function openStore(given: string, option?: string): Promise<Store> {
   const { address, namespace } = namespaceOf(given)
+  // Who says it nearest to the call is meant: the option, then the address, then the environment.
+  return openingOf(address).open(address, { namespace: option ?? namespace ?? process.env['HOLDFAST_NAMESPACE'] ?? '' })
+}
+
+/** What the store at an address must have before it can be opened; null: nothing. @throws ConfigurationError */
+export async function migrationOf(given: string, wish: MigrationWish): Promise<Migration | null> {
+  const { address } = namespaceOf(given)
+  return (await openingOf(address).migration?.(address, wish)) ?? null
+}
+
+function openingOf(address: string): Opening {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(address)?.[1]?.toLowerCase() ?? ''
   const opening = OPENINGS.find(({ schemes }) => schemes.includes(scheme))
-  if (opening === undefined) {
-    const known = OPENINGS.flatMap(({ schemes }) => schemes).join(': ')
-    throw new ConfigurationError(
-      `"${withoutPassword(address)}" is not an address of a store: it must begin with one of ${known}:`,
-    )
-  }
-  // Who says it nearest to the call is meant: the option, then the address, then the environment.
-  return opening.open(address, { namespace: option ?? namespace ?? process.env['HOLDFAST_NAMESPACE'] ?? '' })
+  if (opening !== undefined) return opening
+  const known = OPENINGS.flatMap(({ schemes }) => schemes).join(': ')
+  throw new ConfigurationError(
+    `"${withoutPassword(address)}" is not an address of a store: it must begin with one of ${known}:`,
+  )
 }

@@ -18,6 +18,7 @@ import {
 import type { RunOptions } from './run/run-options.ts'
 import type { InspectOptions } from './commands/inspect.ts'
 import type { ListOptions } from './commands/ls.ts'
+import type { MigrateOptions } from './commands/migrate.ts'
 import type { RevokeOptions } from './commands/revoke.ts'
 import type { TimelineOptions } from './commands/timeline.ts'
 import type { WatchOptions } from './commands/watch.ts'
@@ -151,6 +152,17 @@ export function createProgram(outcome: Outcome, argv: readonly string[]): Promis
       outcome.exit = await (await import('./commands/revoke.ts')).revoke(key, options)
     })
   withStoreOptions(revoke)
+
+  program
+    .command('migrate')
+    .description('make the tables and functions that a database needs; again and again without harm')
+    .argument('[url]', 'address of the database (default: that of --store)')
+    .option('--print', 'only show the SQL, for migrations of your own')
+    .option('--store <url>', 'address of the database (default: HOLDFAST_STORE)')
+    .option('--json', 'the report as JSON, for programs')
+    .action(async (url: string | undefined, options: MigrateOptions) => {
+      outcome.exit = await (await import('./commands/migrate.ts')).migrate(url, options)
+    })
 
   program
     .command('timeline')

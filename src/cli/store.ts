@@ -13,9 +13,13 @@ export interface StoreOptions {
   readonly namespace?: string
 }
 
-/** The address that was asked for: --store, else HOLDFAST_STORE; undefined: the embedded file. */
-function addressOf(options: StoreOptions): string | undefined {
-  return options.store ?? (process.env['HOLDFAST_STORE'] || undefined)
+/**
+ * The address that was asked for, with the password of the file: --store, else HOLDFAST_STORE; undefined: the embedded
+ * file.
+ */
+export function addressOf(options: Pick<StoreOptions, 'store'>): string | undefined {
+  const address = options.store ?? (process.env['HOLDFAST_STORE'] || undefined)
+  return address === undefined ? undefined : withPasswordOfFile(address, process.env)
 }
 
 /**
@@ -31,7 +35,7 @@ export async function openStore(options: StoreOptions, locksOptions: LocksOption
         'Leave out --store for the embedded file, or name a server.',
     )
   }
-  return open(address === undefined ? undefined : withPasswordOfFile(address, process.env), {
+  return open(address, {
     fair: 'strict',
     ...(options.namespace !== undefined && { namespace: options.namespace }),
     ...locksOptions,
