@@ -156,9 +156,8 @@ export function createProgram(outcome: Outcome, argv: readonly string[]): Promis
   program
     .command('migrate')
     .description('make the tables and functions that a database needs; again and again without harm')
-    .argument('[url]', 'address of the database (default: that of --store)')
+    .argument('[url]', 'address of the database (default: HOLDFAST_STORE)')
     .option('--print', 'only show the SQL, for migrations of your own')
-    .option('--store <url>', 'address of the database (default: HOLDFAST_STORE)')
     .option('--json', 'the report as JSON, for programs')
     .action(async (url: string | undefined, options: MigrateOptions) => {
       outcome.exit = await (await import('./commands/migrate.ts')).migrate(url, options)

@@ -2,13 +2,13 @@
  * PostgreSQL 13 and later.
  *
  * A lock is a row, with whoever is alone in it; a crowd has a row a ticket beside it (postgres/layout.ts). One function
- * of the server a verb (postgres/functions.ts), so a verb is atomic and costs one round trip. Time is the server's, read
- * after the row's lock. Whoever comes to hold is told by NOTIFY on the channel of its process, and nobody else is; they
- * are heard on the connection that the commands go by, so a process is one backend. Where a pooler lies between, which
- * gives each transaction another backend, those who wait look instead.
+ * of the server a verb (postgres/functions.ts), so a verb is atomic and costs one round trip. Time is the server's,
+ * read after the row's lock. Whoever comes to hold is told by NOTIFY on the channel of its process, and nobody else is;
+ * they are heard on the connection that the commands go by, so a process costs the server one of its own. Where a
+ * pooler lies between, which gives each transaction another session, those who wait look instead.
  *
- * Guarantee: durable. A grant counts once it is on the server's disk (and on its synchronous standbys'). A failover to a
- * standby that follows asynchronously may forget the newest; tokens keep growing all the same.
+ * Guarantee: durable. A grant counts once it is on the server's disk (and on its synchronous standbys'). A failover to
+ * a standby that follows asynchronously may forget the newest; tokens keep growing all the same.
  */
 import { systemClock } from '../base/clock.ts'
 import { ConfigurationError } from '../base/errors.ts'
@@ -61,9 +61,9 @@ const SWEEP = 64
 const BEYOND = Buffer.from([0xff])
 
 /**
- * Locks in the database that `client` (a Pool or a Client of `pg`, or the `sql` of `postgres`) is for, or at an address.
- * What is passed stays yours: a pool lends one connection for as long as the store is used; beside a Client and a `sql`
- * one more connection is made with its settings. Your own transactions are never touched.
+ * Locks in the database that `client` (a Pool or a Client of `pg`, or the `sql` of `postgres`) is for, or at an
+ * address. What is passed stays yours: a pool lends one connection for as long as the store is used; beside a Client
+ * and a `sql` one more connection is made with its settings. Your own transactions are never touched.
  * @throws ConfigurationError  neither a client that we know nor an address
  * @example
  * ```ts
@@ -139,8 +139,11 @@ export function postgresStore(client: PostgresLike | string, options: PostgresSt
         io,
       ),
     renew: (renewals, io) =>
-      renewAll(renewals, (some, left) =>
-        connection.ask({ of: 'leases', call: () => calls.renew(some), read: renewalsOf }, left), io),
+      renewAll(
+        renewals,
+        (some, left) => connection.ask({ of: 'leases', call: () => calls.renew(some), read: renewalsOf }, left),
+        io,
+      ),
     async leave(request, io) {
       const left = await connection.ask({ of: request.key, call: () => calls.leave(request), read: wasOf }, io)
       sweepNow(io)

@@ -75,6 +75,7 @@ describe('options', () => {
     ['sqlite', 'SqliteStoreOptions {'],
     ['redis', 'RedisStoreOptions {'],
     ['redlock', "RedlockStoreOptions extends Omit<OpenOptions, 'sentinel'> {"],
+    ['postgres', 'PostgresStoreOptions {'],
     ['memcached', 'MemcachedStoreOptions {'],
     ['http', 'HttpStoreOptions {'],
   ])('of %s, in its page', (driver, start) => {

@@ -19,13 +19,20 @@ export async function ask(url: string, ...statements: readonly string[]): Promis
   try {
     let values: readonly unknown[] = []
     for (const text of statements) {
-      const { rows } = await client.query<unknown[]>({ text, rowMode: 'array' })
-      values = rows.map(([value]) => value)
+      const answer: unknown = await client.query({ text, rowMode: 'array' })
+      values = rowsOf(answer).map(row => (Array.isArray(row) ? row[0] : undefined))
     }
     return values
   } finally {
     await client.end().catch(() => {})
   }
+}
+
+/** Several statements in one text give several answers, which nobody asks for. */
+function rowsOf(answer: unknown): readonly unknown[] {
+  return typeof answer === 'object' && answer !== null && 'rows' in answer && Array.isArray(answer.rows)
+    ? answer.rows
+    : []
 }
 
 /** Keeps the row of a lock of this namespace for so long. Resolves when that is over. */
@@ -44,7 +51,8 @@ export async function hold(url: string, namespace: string, { key, ms }: { key: s
 }
 
 /**
- * Connected, and with its functions compiled: what is measured is the lock, and not how long it takes to reach a server.
+ * Connected, and with its functions compiled: what is measured is the lock, and not how long it takes to reach a
+ * server.
  */
 export async function warm(store: Store): Promise<Store> {
   const io = { timeoutMs: 30_000 }
@@ -54,7 +62,10 @@ export async function warm(store: Store): Promise<Store> {
   const ask = { key: 'warm', holder: 'warm', mode: 'exclusive', limit: null, queue: true, tokens: 1, meta: {} } as const
   const ids = [randomUUID(), randomUUID()]
   for (const id of [...ids, ...ids]) await store.enter({ ...ask, id, ttlMs: 60_000, waiterTtlMs: 60_000 }, io)
-  await store.renew(ids.map(id => ({ key: 'warm', id, ttlMs: 60_000 })), io)
+  await store.renew(
+    ids.map(id => ({ key: 'warm', id, ttlMs: 60_000 })),
+    io,
+  )
   for (const id of ids) await store.leave({ key: 'warm', id, keepMs: 0, forbidMs: 0 }, io)
   return store
 }
@@ -81,16 +92,17 @@ export async function byClient(
 }
 
 /** By name, how one makes a client of one's own. */
-export const CLIENTS: Readonly<Record<string, (url: string) => { readonly client: PostgresLike; end(): Promise<void> }>> =
-  {
-    'a Pool of pg': url => {
-      const client = new Pool({ connectionString: url, max: 2 })
-      client.on('error', () => {})
-      return { client, end: () => client.end() }
-    },
-    'a Client of pg': url => ({ client: new Client({ connectionString: url }), end: async () => {} }),
-    'the sql of postgres': url => {
-      const client = postgresJs(url, { max: 2, onnotice: () => {} })
-      return { client, end: () => client.end() }
-    },
-  }
+export const CLIENTS: Readonly<
+  Record<string, (url: string) => { readonly client: PostgresLike; end(): Promise<void> }>
+> = {
+  'a Pool of pg': url => {
+    const client = new Pool({ connectionString: url, max: 2 })
+    client.on('error', () => {})
+    return { client, end: () => client.end() }
+  },
+  'a Client of pg': url => ({ client: new Client({ connectionString: url }), end: async () => {} }),
+  'the sql of postgres': url => {
+    const client = postgresJs(url, { max: 2, onnotice: () => {} })
+    return { client, end: () => client.end() }
+  },
+}

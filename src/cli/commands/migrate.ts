@@ -8,7 +8,6 @@ import { addressOf } from '../store.ts'
 import { print, REPORT_VERSION } from './print.ts'
 
 export interface MigrateOptions {
-  readonly store?: string
   readonly print?: boolean
   readonly json?: boolean
 }
@@ -17,7 +16,7 @@ export interface MigrateOptions {
 const TIMEOUT_MS = 60_000
 
 export async function migrate(url: string | undefined, options: MigrateOptions): Promise<number> {
-  const address = addressOf(url === undefined ? options : { store: url }) ?? 'sqlite:'
+  const address = addressOf(url === undefined ? {} : { store: url }) ?? 'sqlite:'
   const migration = await migrationOf(address, {})
   if (options.print === true) print(migration?.print().trimEnd() ?? '')
   else report(address, (await migration?.apply({ timeoutMs: TIMEOUT_MS })) ?? null, options)
@@ -35,5 +34,7 @@ function report(address: string, migrated: Migrated | null, options: MigrateOpti
 
 function said(shown: string, { before, layout }: Migrated): string {
   if (before === null) return `${shown} has layout ${layout} now`
-  return before === layout ? `${shown} had layout ${layout} already` : `${shown} has layout ${layout} now; it had ${before}`
+  return before === layout
+    ? `${shown} had layout ${layout} already`
+    : `${shown} has layout ${layout} now; it had ${before}`
 }

@@ -28,26 +28,15 @@ export function jsonOf(value: unknown): string {
 
 export function entryOf([answer = '']: readonly string[]): Entry {
   const [status, one, two, three, four] = answer.split(' ', 5)
-  switch (status) {
-    case 'holds':
-      return { status, token: whole(one), leftMs: ms(two), waiters: whole(three) }
-    case 'waits':
-      return { status, token: whole(one), leftMs: ms(two), ahead: whole(three), retryMs: ms(four) }
-    case 'gone':
-      return { status }
-    case 'refused': {
-      const { queue, now } = recordOf(JSON.parse(rest(answer)))
-      return refusal(queue.tickets, now)
-    }
-    case 'kept':
-      return { status: 'forbidden', reason: 'left', message: KEPT }
-    case 'left':
-      return { status: 'forbidden', reason: 'left', message: LEFT }
-    case 'revoked':
-      return { status: 'forbidden', reason: 'revoked', message: said(rest(answer)) }
-    default:
-      return strange(answer)
-  }
+  if (status === 'holds') return { status, token: whole(one), leftMs: ms(two), waiters: whole(three) }
+  if (status === 'waits') return { status, token: whole(one), leftMs: ms(two), ahead: whole(three), retryMs: ms(four) }
+  if (status === 'gone') return { status }
+  if (status === 'kept') return { status: 'forbidden', reason: 'left', message: KEPT }
+  if (status === 'left') return { status: 'forbidden', reason: 'left', message: LEFT }
+  if (status === 'revoked') return { status: 'forbidden', reason: 'revoked', message: said(rest(answer)) }
+  if (status !== 'refused') return strange(answer)
+  const { queue, now } = recordOf(JSON.parse(rest(answer)))
+  return refusal(queue.tickets, now)
 }
 
 /** null: somebody keeps the row of the lock. */

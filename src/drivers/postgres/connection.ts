@@ -34,8 +34,7 @@ export function connectionTo(source: Source, schema: string): PostgresConnection
   const { where } = source
   const supply = madeAnew<Link>({
     where,
-    open: timeoutMs =>
-      openLink(source, timeoutMs, link => refuseOtherLayouts(link, { where, schema, timeoutMs })),
+    open: timeoutMs => openLink(source, timeoutMs, link => refuseOtherLayouts(link, { where, schema, timeoutMs })),
     ready: link => link.ready,
     end: link => link.end(),
   })

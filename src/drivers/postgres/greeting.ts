@@ -20,7 +20,8 @@ const HELLO =
   "pg_catalog.current_setting('transaction_read_only'))"
 const SAFE = "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)"
 /** For a session of ours alone: what may end it or its statements, or have a transaction see what is over. */
-const SETTINGS = `SELECT set_config(name, CASE name WHEN 'default_transaction_isolation' THEN 'read committed' ELSE '0' END, false)
+const SETTINGS = `SELECT set_config(name, CASE name WHEN 'default_transaction_isolation' THEN 'read committed'
+  ELSE '0' END, false)
 FROM pg_settings WHERE name IN ('default_transaction_isolation', 'statement_timeout', 'transaction_timeout', 'idle_session_timeout')`
 
 /**
@@ -74,24 +75,26 @@ function unwritable(where: string, standby: boolean): StoreUnavailableError {
   )
 }
 
-/** @throws ConfigurationError  no tables of ours, or of another layout; says what to do */
+/** @throws ConfigurationError  no tables of ours, of another layout, or changed by somebody; says what to do */
 export async function refuseOtherLayouts(
   link: Link,
   { where, schema, timeoutMs }: { readonly where: string; readonly schema: string; readonly timeoutMs: number },
 ): Promise<void> {
-  const table = `${quoted(schema)}.holdfast_layout`
-  const [found] = await link.ask({ text: 'SELECT pg_catalog.concat(pg_catalog.to_regclass($1))', values: [table] }, timeoutMs)
-  const layout = found === '' ? '' : (await link.ask({ text: layoutOf(table), values: [] }, timeoutMs))[0]
-  if (layout === String(LAYOUT)) return
-  if (layout === '' || layout === undefined)
+  const s = quoted(schema)
+  const ask = async (text: string, ...values: readonly string[]): Promise<string> =>
+    (await link.ask({ text, values }, timeoutMs))[0] ?? ''
+  if ((await ask('SELECT pg_catalog.concat(pg_catalog.to_regclass($1))', `${s}.holdfast_layout`)) === '')
     throw new ConfigurationError(`${where} has no tables of holdfast in schema ${schema}. ${migrate(schema)}`)
-  throw new ConfigurationError(
-    Number(layout) > LAYOUT
-      ? `${where} has layout ${layout}, which a newer holdfast made; this one knows ${LAYOUT}. Upgrade holdfast.`
-      : `${where} has layout ${layout}, and this holdfast needs ${LAYOUT}. ${migrate(schema)}`,
-  )
-}
-
-function layoutOf(table: string): string {
-  return `SELECT pg_catalog.concat(pg_catalog.max(layout)) FROM ${table}`
+  const [, layout = '', wrong = ''] = /^(\d*) ?(.*)$/.exec(await ask(`SELECT ${s}.holdfast_found()`)) ?? []
+  if (Number(layout) > LAYOUT)
+    throw new ConfigurationError(
+      `${where} has layout ${layout}, which a newer holdfast made; this one knows ${LAYOUT}. Upgrade holdfast.`,
+    )
+  if (layout !== String(LAYOUT))
+    throw new ConfigurationError(`${where} has layout ${layout}, and this holdfast needs ${LAYOUT}. ${migrate(schema)}`)
+  if (wrong !== '')
+    throw new ConfigurationError(
+      `${where} has tables in schema ${schema} that are not as holdfast makes them: ${wrong}. ` +
+        'Undo what was changed, or give holdfast a schema of its own.',
+    )
 }

@@ -10,7 +10,7 @@
  * ASCII, which every encoding has. Instants are microseconds since 1970.
  */
 import { functions } from './functions.ts'
-import { quoted } from './names.ts'
+import { literal, quoted } from './names.ts'
 
 /** Grows when an older holdfast could no longer work with what is there. */
 export const LAYOUT = 1
@@ -84,18 +84,18 @@ export function ddl(schema: string): readonly string[] {
     'SET LOCAL client_min_messages = warning',
     // Two who migrate at once would each see that nothing is there.
     `SELECT pg_advisory_xact_lock(hashtext('holdfast migrate'))`,
-    ...(schema === SCHEMA ? [] : [`CREATE SCHEMA IF NOT EXISTS ${s}`]),
+    ...(schema === SCHEMA ? [] : [makeSchema(schema)]),
     `CREATE TABLE IF NOT EXISTS ${s}.holdfast_layout (layout integer NOT NULL)`,
     refuseNewer(s),
-    ...Object.entries(TABLES).flatMap(([name, { columns, primary }]) => [
-      `CREATE TABLE IF NOT EXISTS ${s}.${name} (
+    ...Object.entries(TABLES).map(
+      ([name, { columns, primary }]) => `CREATE TABLE IF NOT EXISTS ${s}.${name} (
 ${Object.entries(columns)
   .map(([column, type]) => `  ${column} ${type},\n`)
   .join('')}  PRIMARY KEY (${primary})
 ) WITH (${CHURN})`,
-      refuseForeign(s, name, columns),
-    ]),
-    ...functions(schema),
+    ),
+    ...refuseForeign(s),
+    ...functions(s),
     ...view(s),
     `DELETE FROM ${s}.holdfast_layout`,
     `INSERT INTO ${s}.holdfast_layout (layout) VALUES (${LAYOUT})`,
@@ -116,22 +116,42 @@ END
 $$`
 }
 
-/** What another program has made under our name would keep locks in a way of its own. */
-function refuseForeign(s: string, table: string, columns: Readonly<Record<string, string>>): string {
-  const wanted = Object.entries(columns).map(([column, type]) => `('${column}', '${type.replace(/ .*/, '')}')`)
+/** Not by IF NOT EXISTS, which wants the right to create schemas also where there is nothing to create. */
+function makeSchema(schema: string): string {
   return `DO $$
-DECLARE wrong text;
 BEGIN
-  SELECT string_agg(w.name, ', ') INTO wrong FROM (VALUES ${wanted.join(', ')}) AS w(name, type)
-  WHERE NOT EXISTS (SELECT FROM pg_attribute a
-    WHERE a.attrelid = '${s}.${table}'::regclass AND a.attname = w.name AND NOT a.attisdropped
-      AND format_type(a.atttypid, a.atttypmod) = w.type);
-  IF wrong IS NOT NULL THEN
-    RAISE EXCEPTION 'there is a table ${table} that holdfast did not make: its columns % are missing or of another type', wrong
-      USING ERRCODE = 'HF001';
+  IF to_regnamespace(${literal(quoted(schema))}) IS NULL THEN
+    CREATE SCHEMA ${quoted(schema)};
   END IF;
 END
 $$`
+}
+
+/** What another program has made under our name would keep locks in a way of its own. */
+function refuseForeign(s: string): readonly string[] {
+  const columns = Object.entries(TABLES).flatMap(([table, { columns }]) =>
+    Object.entries(columns).map(([name, type]) => `('${table}', '${name}', '${type.replace(/ .*/, '')}')`),
+  )
+  return [
+    // What is there: the layout, and after it the columns that are not as they should be.
+    `CREATE OR REPLACE FUNCTION ${s}.holdfast_found() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT concat_ws(' ', (SELECT max(layout) FROM ${s}.holdfast_layout), string_agg(w.tab || '.' || w.name, ', '))
+  FROM (VALUES ${columns.join(', ')}) AS w(tab, name, type)
+  WHERE NOT EXISTS (SELECT FROM pg_attribute a
+    WHERE a.attrelid = to_regclass(${literal(`${s}.`)} || w.tab) AND a.attname = w.name AND NOT a.attisdropped
+      AND format_type(a.atttypid, a.atttypmod) = w.type)
+$$`,
+    `DO $$
+DECLARE wrong text := substring(${s}.holdfast_found() FROM '[a-z].*');
+BEGIN
+  IF wrong IS NOT NULL THEN
+    RAISE EXCEPTION 'there are tables that holdfast did not make: the columns % are missing or of another type', wrong
+      USING ERRCODE = 'HF001';
+  END IF;
+END
+$$`,
+  ]
 }
 
 /** For people: who holds what until when, and who waits. */

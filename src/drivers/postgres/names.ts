@@ -5,6 +5,11 @@ export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
+/** Text as SQL text. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
 /** All times are whole microseconds: a token is one. */
 export function micros(ms: number): number {
   return Math.min(Math.floor(ms * 1_000), LONGEST_MICROS)

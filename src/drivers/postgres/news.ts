@@ -1,4 +1,4 @@
-/** What the server tells by itself, on a channel that only this store's tickets name: who holds, and who was revoked. */
+/** What the server tells by itself, on a channel that only this store's tickets name: who holds, who was revoked. */
 import type { StoreListener } from '../../store/contract.ts'
 
 /** Tells the listeners what a message says; what is not ours says nothing. */

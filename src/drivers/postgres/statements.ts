@@ -30,7 +30,19 @@ export function statements(schema: string, namespace: string): Statements {
       const lives = [micros(ttlMs), micros(waiterTtlMs)]
       const people = jsonOf([holder, meta])
       return call('enter', [
-        ...[space, Buffer.from(key), idOf(id), token, mode === 'shared', limit, ...lives, queue, tokens, people, channel],
+        ...[
+          space,
+          Buffer.from(key),
+          idOf(id),
+          token,
+          mode === 'shared',
+          limit,
+          ...lives,
+          queue,
+          tokens,
+          people,
+          channel,
+        ],
       ])
     },
     renew(requests) {
