@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const MEASURED = ['memory', 'redis', 'sqlite']
+const MEASURED = ['memory', 'postgres', 'redis', 'sqlite']
 const [name = '', ...options] = process.argv.slice(2)
 if (!MEASURED.includes(name)) {
   console.error(`What is measured: ${MEASURED.join(', ')}. For example: npm run bench -- redis --only solo,spread`)
