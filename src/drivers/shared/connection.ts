@@ -101,7 +101,8 @@ export function createConnection<Link>(
     const sentAt = systemClock.now()
     const late = (): never => {
       silentSince ??= sentAt
-      if (systemClock.now() - silentSince >= SILENCE_MS) drop()
+      // A turn later: after this process has stood still, answers are there that nobody has read yet.
+      if (isSilent()) systemClock.after(0, () => isSilent() && drop(), { idle: true })
       throw lateError(io.timeoutMs)
     }
     const answered = send(link).then(
@@ -115,6 +116,10 @@ export function createConnection<Link>(
       },
     )
     return within(answered, { timeoutMs: io.timeoutMs, signal: io.signal, late })
+  }
+
+  function isSilent(): boolean {
+    return silentSince !== undefined && systemClock.now() - silentSince >= SILENCE_MS
   }
 
   function lateError(timeoutMs: number): StoreUnavailableError {

@@ -6,6 +6,8 @@ export interface Opening {
   readonly schemes: readonly string[]
   /** Loads the driver. @throws ConfigurationError */
   open(address: string, options: { readonly namespace?: string }): Promise<Store>
+  /** Of its SQL. */
+  readonly dialect?: 'postgres' | 'mysql' | 'sqlite'
   /** Makes what its database must have before it can be opened. Absent: nothing. @throws ConfigurationError */
   migration?(address: string, wish: MigrationWish): Promise<Migration>
 }

@@ -50,7 +50,10 @@ export async function lendOfPool(pool: PgLike, { ears, timeoutMs }: Dialing): Pr
   const lending = pool.connect()
   const lent = await endingLate(() => lending, { timeoutMs, end: () => (late = true) })
   if (!isLent(lent)) throw new TypeError('the pool lent no client')
-  if (late) lent.release(true)
+  if (late) {
+    lent.release(false)
+    throw new Error('the pool had no connection to lend in time; give it one more')
+  }
   return wireOf(lent, ears, () => lent.release(true))
 }
 
