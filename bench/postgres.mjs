@@ -234,7 +234,7 @@ async function bareLock(url) {
   const client = await connected(url)
   const take = (key, id) => client.query({ name: 'take', text: UPSERT, values: [key, id] })
   return {
-    async run(key, task = nothing) {
+    async run(key, task = async () => {}) {
       const id = randomUUID()
       while ((await take(key, id)).rowCount === 0) await sleep(POLL_MS)
       await task()

@@ -21,7 +21,7 @@ function standStill(ms: number): void {
 test('a process that stood still does not take its own silence for that of the store', async () => {
   const { connection, ended } = connected()
   await connection.use(async () => 1, { timeoutMs: 1_000 })
-  const answered = connection.use(() => new Promise(resolve => setImmediate(resolve)), { timeoutMs: 50 })
+  const answered = connection.use(() => new Promise(resolve => setTimeout(resolve, 100)), { timeoutMs: 50 })
   standStill(1_200)
   await expect(answered).rejects.toThrow('did not answer')
   await new Promise(resolve => setTimeout(resolve, 50))
