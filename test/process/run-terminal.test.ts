@@ -174,7 +174,7 @@ describe('in a terminal', () => {
     press('Enter')
     type('exit')
     press('Enter')
-    await shows('exit code')
+    await shows(/exit code \d/)
     expect(pids.filter(isRunning)).toEqual([])
     expect(existsSync(file)).toBe(true)
   })
