@@ -165,12 +165,14 @@ export function createProgram(outcome: Outcome, argv: readonly string[]): Promis
 
   program
     .command('timeline')
-    .description('draw who held what when, from the journals of several processes')
+    .description('who held what when, and what went wrong, from the journals of several processes')
     .argument('<file...>', 'journals, as the option `journal` of the library writes them')
     .option('--key <key>', 'only this key')
     .option('--last <n>', 'draw the newest n entries of each key', countOption, 40)
     .option('--check', 'draw nothing; exit code 1 if two believed at once that they held, with their names')
-    .option('--json', 'the merged entries as JSON lines, or what --check found, for programs')
+    .option('--report <file>', 'write a page with pictures there, one HTML file that needs nothing else')
+    .option('--json', 'leases and what went wrong, or what --check found, as JSON for programs')
+    .option('--merge', 'the entries of all as JSON lines, in order of time')
     .action(async (files: string[], options: TimelineOptions) => {
       outcome.exit = (await import('./commands/timeline.ts')).timeline(files, options)
     })

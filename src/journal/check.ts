@@ -30,6 +30,12 @@ export interface Verdict {
 
 export function check(entries: readonly Entry[]): Verdict {
   const beliefs = beliefsOf(entries)
+  const open = beliefs.filter(({ ended }) => !ended).length
+  return { leases: beliefs.length, open, overlaps: overlapsOf(beliefs) }
+}
+
+/** In the order in which the second one began; `beliefs` in that in which they began. */
+export function overlapsOf(beliefs: readonly Belief[]): readonly Overlap[] {
   const overlaps: Overlap[] = []
   const live = new Map<string, readonly Belief[]>()
   for (const second of beliefs) {
@@ -39,7 +45,7 @@ export function check(entries: readonly Entry[]): Verdict {
     for (const first of broken(together, second))
       overlaps.push({ key: second.key, first, second, ...overlap(first, second) })
   }
-  return { leases: beliefs.length, open: beliefs.filter(({ ended }) => !ended).length, overlaps }
+  return overlaps
 }
 
 /** With whom it should not have held together. */

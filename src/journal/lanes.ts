@@ -38,7 +38,7 @@ export function timelines(
 }
 
 /** What `fence` tells names the resource, which is the key unless somebody chose another. */
-function keyOf(entry: Entry): string | undefined {
+export function keyOf(entry: Entry): string | undefined {
   if (entry.key !== undefined) return entry.key
   const { resource } = entry
   return typeof resource === 'string' ? resource : undefined

@@ -26,13 +26,30 @@ export interface MergedJournal {
   readonly unreadable: number
 }
 
-/** @throws ConfigurationError  a file cannot be read */
+/** @throws ConfigurationError  a file cannot be read, or is no journal */
 export function readJournals(paths: readonly string[]): MergedJournal {
-  const lines = paths.flatMap(path => readText(path).split('\n')).filter(line => line !== '')
-  const entries = lines.map(parse).filter(entry => entry !== undefined)
+  const files = paths.map(readFile)
+  const entries = files.flatMap(file => file.entries)
   const byWallClock = new Set(entries.map(entry => entry.boot)).size > 1
   const timed = entries.map(entry => ({ ...entry, ms: byWallClock ? entry.wall : entry.at }))
-  return { entries: timed.toSorted((a, b) => a.ms - b.ms), byWallClock, unreadable: lines.length - entries.length }
+  return {
+    entries: timed.toSorted((a, b) => a.ms - b.ms),
+    byWallClock,
+    unreadable: files.reduce((sum, file) => sum + file.unreadable, 0),
+  }
+}
+
+function readFile(path: string): Pick<MergedJournal, 'unreadable'> & { readonly entries: readonly JournalEntry[] } {
+  const lines = readText(path)
+    .split('\n')
+    .filter(line => line !== '')
+  const entries = lines.map(parse).filter(entry => entry !== undefined)
+  // One line may have been cut short by a kill, before anything else was written.
+  if (entries.length === 0 && lines.length > 1)
+    throw new ConfigurationError(
+      `"${path}" is no journal: none of its ${lines.length} lines is an entry. Journals are what the option journal of the library writes.`,
+    )
+  return { entries, unreadable: lines.length - entries.length }
 }
 
 function readText(path: string): string {
@@ -57,12 +74,12 @@ function parse(line: string): JournalEntry | undefined {
 
 function isEntry(value: unknown): value is JournalEntry {
   if (typeof value !== 'object' || value === null) return false
-  const has = (name: string, type: string): boolean => typeof Reflect.get(value, name) === type
+  const field = (name: string): unknown => Reflect.get(value, name)
+  const may = (name: string, type: string): boolean => field(name) === undefined || typeof field(name) === type
   return (
-    has('at', 'number') &&
-    has('wall', 'number') &&
-    has('boot', 'string') &&
-    has('holder', 'string') &&
-    has('type', 'string')
+    ['at', 'wall'].every(name => Number.isFinite(field(name))) &&
+    ['boot', 'holder', 'type'].every(name => typeof field(name) === 'string') &&
+    may('key', 'string') &&
+    may('token', 'number')
   )
 }

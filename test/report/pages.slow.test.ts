@@ -11,6 +11,7 @@ import { obstaclesIn, openBrowser, skipWithoutBrowser } from '../support/browser
 import type { Browser, Visit } from '../support/browser.ts'
 import { createBench } from '../support/lab.ts'
 import type { Bench } from '../support/lab.ts'
+import { pauseOneProgram } from '../support/paused-program.ts'
 import { HOSTILE, hostileLanes } from './hostile.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-pages-'))
@@ -26,6 +27,8 @@ beforeAll(async () => {
   const sabotaged = ['--rounds', '1', '--sabotage', 'lock']
   const bad = await bench.run('withdrawal', ...sabotaged, '--report', file('bad'))
   expect([good.code, bad.code]).toEqual([0, 1])
+  const { journals } = await pauseOneProgram(bench.site, bench.site.store)
+  await bench.site.holdfast(['timeline', '--report', file('timeline'), ...journals])
   const body = [lanesIn(hostileLanes, { id: 'h', title: HOSTILE })]
   const hostile = { title: HOSTILE, kicker: HOSTILE, heading: HOSTILE, body, foot: html`<p>${HOSTILE}</p>` }
   writeFileSync(file('hostile'), pageOf(hostile))
@@ -58,7 +61,7 @@ describe.each([
 ] as const)('%s', (title, options) => {
   test('each page complains of nothing, is in nobody’s way, and fits into the window', async () => {
     browser = await openBrowser(options)
-    for (const name of ['good', 'bad', 'hostile']) {
+    for (const name of ['good', 'bad', 'timeline', 'hostile']) {
       const { page, complaints } = await browser.visit(file(name))
       await page.screenshot({ path: join(shots, `${name}, ${title}.png`), fullPage: true })
       const wider = await page.evaluate('document.documentElement.scrollWidth > window.innerWidth')

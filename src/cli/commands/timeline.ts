@@ -1,46 +1,71 @@
-/** `holdfast timeline`: the journals of several processes as one, drawn: who held what when. */
-import { readJournals } from '../../journal/read.ts'
-import type { MergedJournal } from '../../journal/read.ts'
-import { timelines } from '../../journal/lanes.ts'
-import type { KeyTimeline } from '../../journal/lanes.ts'
-import { drawTimeline } from '../../journal/draw.ts'
-import { EXIT } from '../exit.ts'
-import { humanMs } from '../../base/duration.ts'
-import { json, plain } from '../../base/text.ts'
-import type { Belief } from '../../journal/beliefs.ts'
+/** `holdfast timeline`: the journals of several processes as one: who held what when, and what went wrong. */
 import { check } from '../../journal/check.ts'
 import type { Overlap } from '../../journal/check.ts'
+import type { Belief } from '../../journal/beliefs.ts'
+import { drawTimeline } from '../../journal/draw.ts'
+import { timelines } from '../../journal/lanes.ts'
+import type { KeyTimeline } from '../../journal/lanes.ts'
+import { showAt } from '../../journal/model.ts'
+import { readJournals } from '../../journal/read.ts'
+import type { MergedJournal } from '../../journal/read.ts'
+import { storiesOf } from '../../journal/stories.ts'
+import type { Story } from '../../journal/stories.ts'
+import { tableOf, tellTrouble } from '../../journal/tell.ts'
+import { humanMs } from '../../base/duration.ts'
+import { json, plain, table } from '../../base/text.ts'
+import { timelinePage } from '../../report/timeline-page.ts'
+import { refuseUnwritable, writePage } from '../../report/write.ts'
+import { EXIT } from '../exit.ts'
 import { print as printText, REPORT_VERSION, warn } from './print.ts'
 
 export interface TimelineOptions {
   readonly key?: string
   readonly last: number
   readonly json?: boolean
+  readonly merge?: boolean
   readonly check?: boolean
+  readonly report?: string
 }
 
-/** @throws ConfigurationError  a file cannot be read */
+/** @throws ConfigurationError  a file cannot be read, is no journal, or cannot be written */
 export function timeline(files: readonly string[], options: TimelineOptions): number {
+  if (options.report !== undefined) refuseUnwritable(options.report)
   const journal = readJournals(files)
-  if (journal.unreadable > 0)
-    warn(
-      `${journal.unreadable} unreadable ${journal.unreadable === 1 ? 'line was' : 'lines were'} left out, such as one cut short by a kill`,
-    )
-  if (journal.byWallClock)
-    warn('these journals are of different hosts or boots, so their order is only as exact as the wall clocks agree')
-  if (options.check === true) return judge(journal, options)
-  if (options.json === true) print(wanted(journal, options).map(entry => JSON.stringify(entry)))
-  else draw(journal, options)
+  const doubts = doubtsOf(journal)
+  for (const doubt of doubts) warn(doubt)
+  const entries = wanted(journal, options)
+  if (options.check === true) return judge(entries, options)
+  if (options.merge === true) print(entries.map(entry => JSON.stringify(entry)))
+  else if (options.json === true) print([json({ version: REPORT_VERSION, doubts, keys: storiesOf(entries) }, 2)])
+  else if (options.report === undefined) tell(entries, options)
+  if (options.report !== undefined)
+    writePage(options.report, timelinePage(entries, { last: options.last, doubts, argv: process.argv.slice(2) }))
   return EXIT.ok
 }
 
-function wanted({ entries }: MergedJournal, { key }: TimelineOptions): MergedJournal['entries'] {
-  return entries.filter(entry => key === undefined || entry.key === key)
+/** What may make it wrong. */
+function doubtsOf({ unreadable, byWallClock }: MergedJournal): readonly string[] {
+  const lines = unreadable === 1 ? 'line was' : 'lines were'
+  return [
+    ...(unreadable > 0 ? [`${unreadable} unreadable ${lines} left out, such as one cut short by a kill`] : []),
+    ...(byWallClock
+      ? ['these journals are of different hosts or boots, so their order is only as exact as the wall clocks agree']
+      : []),
+  ]
+}
+
+type Entries = MergedJournal['entries']
+
+/** What `fence` tells names the resource; a standstill is of the whole process. */
+function wanted({ entries }: MergedJournal, { key }: TimelineOptions): Entries {
+  return entries.filter(
+    entry => key === undefined || entry.key === key || entry['resource'] === key || entry.type === 'stalled',
+  )
 }
 
 /** 1: two believed at once that they held what only one may hold. */
-function judge(journal: MergedJournal, options: TimelineOptions): number {
-  const { leases, open, overlaps } = check(wanted(journal, options))
+function judge(entries: Entries, options: TimelineOptions): number {
+  const { leases, open, overlaps } = check(entries)
   if (options.json === true)
     print([json({ version: REPORT_VERSION, leases, open, overlaps: overlaps.map(plainOverlap) }, 2)])
   else {
@@ -67,17 +92,21 @@ function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`
 }
 
-function draw(journal: MergedJournal, options: TimelineOptions): void {
-  const drawn = timelines(journal.entries, { last: options.last }).filter(
-    ({ key }) => options.key === undefined || key === options.key,
-  )
+function tell(entries: Entries, { key, last }: TimelineOptions): void {
+  const drawn = timelines(entries, { last })
+  const stories = storiesOf(entries)
   if (drawn.length === 0)
     return warn(
-      options.key === undefined
+      key === undefined
         ? 'nothing happened in these journals'
-        : `nothing happened to "${plain(options.key)}" in these journals`,
+        : `nothing happened to "${plain(key)}" in these journals`,
     )
-  print(drawn.flatMap((one, index) => [...(index === 0 ? [] : ['']), ...drawOne(one)]))
+  print(
+    drawn.flatMap((one, index) => {
+      const story = stories.find(candidate => candidate.key === one.key)
+      return [...(index === 0 ? [] : ['']), ...drawOne(one), ...(story === undefined ? [] : tellStory(story, last))]
+    }),
+  )
 }
 
 function drawOne({ key, lanes, left }: KeyTimeline): readonly string[] {
@@ -90,6 +119,22 @@ function drawOne({ key, lanes, left }: KeyTimeline): readonly string[] {
     plain(key),
     ...(left === 0 ? [] : [`  ${left} earlier entries are not drawn; raise --last to see them`]),
     ...drawTimeline(shown),
+  ]
+}
+
+/** All troubles, and the newest leases. */
+function tellStory(story: Story, last: number): readonly string[] {
+  const { titles, rows } = tableOf(story)
+  const newest = rows.slice(-last).map(row => row.map(plain))
+  const troubles = story.troubles.map(trouble => {
+    const { what, text } = tellTrouble(trouble)
+    return [what, showAt(trouble.at), plain(text)]
+  })
+  const lines = (text: string): readonly string[] => text.split('\n').map(line => `  ${line}`)
+  return [
+    '',
+    ...lines(table(titles, newest, { bold: false })),
+    ...(troubles.length === 0 ? [] : ['', ...lines(table(['what went wrong', 'at', ''], troubles, { bold: false }))]),
   ]
 }
 

@@ -82,8 +82,8 @@ test('--check finds that no two believed at once, or names those who did', async
   expect(other.code).toBe(0)
 })
 
-test('as JSON lines, merged', async () => {
-  const { code, stdout } = await site.holdfast(['timeline', '--json', '--key', 'account:7', ...(await twoHolders())])
+test('merged, as JSON lines', async () => {
+  const { code, stdout } = await site.holdfast(['timeline', '--merge', '--key', 'account:7', ...(await twoHolders())])
   const entries: readonly { readonly ms: number; readonly holder: string }[] = stdout
     .trim()
     .split('\n')
@@ -104,6 +104,48 @@ test('lines that are cut short are counted and left out; keys cannot forge lines
   expect(stderr).toContain('1 unreadable line was left out')
   expect(stdout.split('\n')[0]).toBe('"a\\nb"')
   expect(code).toBe(0)
+})
+
+test('a file that is no journal is refused, and lines with other things in them are left out', async () => {
+  const file = site.path('notes.txt')
+  writeFileSync(file, 'Dear diary,\ntoday I held a lock.\n')
+  expect(await site.holdfast(['timeline', file])).toMatchObject({
+    code: 64,
+    stdout: '',
+    stderr: expect.stringContaining('is no journal: none of its 2 lines is an entry'),
+  })
+  const odd = site.path('odd.journal')
+  const good = { at: 1, wall: 1, boot: 'b', holder: 'h', type: 'acquired', key: 'k', token: 1, waitedMs: 0 }
+  const lines = [good, { ...good, key: 7 }, { ...good, token: '1' }, { ...good, holder: null }, [], 'text', 5, null]
+  writeFileSync(odd, `${lines.map(line => JSON.stringify(line)).join('\n')}\n{"at":1e999,"wall":1}\n`)
+  const { code, stdout, stderr } = await site.holdfast(['timeline', odd])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('8 unreadable lines were left out') })
+  expect(stdout).toContain('acquired, token 1, and never released in these journals')
+})
+
+test('journals of two machines are in order as far as their wall clocks agree, and that is said', async () => {
+  const line = { type: 'acquired', key: 'k', token: 1, mode: 'exclusive', waitedMs: 0 }
+  const files = ['a', 'b'].map((boot, index) => {
+    const path = site.path(`${boot}.journal`)
+    writeFileSync(path, `${JSON.stringify({ ...line, at: 9_000 - index, wall: 1_000 + index, boot, holder: boot })}\n`)
+    return path
+  })
+  const { code, stdout, stderr } = await site.holdfast(['timeline', ...files])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('of different hosts or boots') })
+  expect(stdout.search(/ a +acquired/)).toBeLessThan(stdout.search(/ b +acquired/))
+})
+
+test('as a page, which says what may make it wrong', async () => {
+  const files = await twoHolders()
+  appendFileSync(files[0] ?? '', '{"at": 2, "wal')
+  const path = site.path('page.html')
+  const { code, stdout } = await site.holdfast(['timeline', '--report', path, ...files])
+  expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
+  const page = readFileSync(path, 'utf8')
+  for (const part of ['No two were at work at once.', '1 unreadable line was left out', 'account:7', 'holder B'])
+    expect(page).toContain(part)
+  const nowhere = await site.holdfast(['timeline', '--report', site.path('no/page.html'), ...files])
+  expect(nowhere).toMatchObject({ code: 64, stdout: '' })
 })
 
 test('nothing to draw is said; a file that is not there is a mistake', async () => {
