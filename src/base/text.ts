@@ -23,6 +23,11 @@ export function heldBy(holders: readonly TicketView[]): string {
   return `held by ${plain(first.holder)} for ${humanMs(first.sinceMs)}${more}`
 }
 
+/** "1 raise", "2 raises". */
+export function count(amount: number, one: string, many = `${one}s`): string {
+  return `${amount} ${amount === 1 ? one : many}`
+}
+
 /** JSON for programs, with whole milliseconds. */
 export function json(value: unknown, indent = 0): string {
   return JSON.stringify(

@@ -1,4 +1,5 @@
-/** Sums over what workers measured. */
+/** Sums over what workers measured, and how they are told. */
+export { count } from '../base/text.ts'
 
 /** The mean; null of nothing, since no figure is better than a made-up zero. */
 export function mean(values: readonly number[]): number | null {
@@ -23,9 +24,4 @@ export function share(part: number, whole: number): string {
 /** For tables: "16.4 ms", or a dash where nothing was measured. */
 export function showMs(ms: number | null): string {
   return ms === null ? '-' : `${ms.toFixed(1)} ms`
-}
-
-/** "1 raise", "2 raises". */
-export function count(amount: number, one: string, many = `${one}s`): string {
-  return `${amount} ${amount === 1 ? one : many}`
 }

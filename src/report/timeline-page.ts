@@ -1,4 +1,5 @@
 /** Journals as a page: for each key the picture, the table of its leases, and what went wrong. */
+import { count } from '../base/text.ts'
 import { timelines } from '../journal/lanes.ts'
 import type { KeyTimeline } from '../journal/lanes.ts'
 import { showAt } from '../journal/model.ts'
@@ -25,13 +26,17 @@ export function timelinePage(entries: MergedJournal['entries'], { last, doubts, 
   const drawn = timelines(entries, { last, renewals: true })
   const overlaps = stories.flatMap(({ troubles }) => troubles).filter(({ kind }) => kind === 'overlap').length
   const leases = stories.reduce((sum, story) => sum + story.leases.length, 0)
-  const told = overlaps === 0 ? 'No two were at work at once.' : `Two were at work at once, ${overlaps} times.`
+  const told = overlaps === 0 ? 'No two were at work at once.' : `Two were at work at once, ${count(overlaps, 'time')}.`
   return page({
     title: 'Who held what when',
     kicker: 'holdfast timeline',
     heading: 'Who held what when',
     body: [
-      status(overlaps === 0, told, `${leases} leases of ${drawn.length} locks. ${doubts.map(sentence).join(' ')}`),
+      status(
+        overlaps === 0,
+        told,
+        `${count(leases, 'lease')} of ${count(drawn.length, 'lock')}. ${doubts.map(sentence).join(' ')}`,
+      ),
       drawn.map((one, index) => sectionOf(one, { id: `lock-${index + 1}`, story: stories.find(is(one.key)) })),
       html`<section>
         <h2>How it was made</h2>
@@ -60,7 +65,8 @@ function sectionOf(
   return html`<section>
     <h2>${key}</h2>
     ${left === 0 ? null : html`<p class="note">${left} earlier entries are not drawn; raise --last to see them.</p>`}
-    ${lanesIn(lanes, { id, title: key })}${story === undefined ? null : [troublesOf(story), leasesOf(story)]}
+    ${story === undefined ? null : troublesOf(story)}${lanesIn(lanes, { id, title: key })}
+    ${story === undefined ? null : leasesOf(story)}
   </section>`
 }
 

@@ -1,4 +1,4 @@
-/** The oldest story of locks, with two real programs: one is paused in the middle, and the other takes over and writes. */
+/** The oldest story of locks, with two real programs: one is paused, and the other takes over and writes. */
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

@@ -12,7 +12,7 @@ import { storiesOf } from '../../journal/stories.ts'
 import type { Story } from '../../journal/stories.ts'
 import { tableOf, tellTrouble } from '../../journal/tell.ts'
 import { humanMs } from '../../base/duration.ts'
-import { json, plain, table } from '../../base/text.ts'
+import { count, json, plain, table } from '../../base/text.ts'
 import { timelinePage } from '../../report/timeline-page.ts'
 import { refuseUnwritable, writePage } from '../../report/write.ts'
 import { EXIT } from '../exit.ts'
@@ -86,10 +86,6 @@ function tellOverlap({ key, first, second, overlapMs, byWallClock }: Overlap): s
 function plainOverlap({ key, first, second, overlapMs, byWallClock }: Overlap): object {
   const name = ({ holder, token }: Belief): object => ({ holder, token })
   return { key, first: name(first), second: name(second), overlapMs, byWallClock }
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`
 }
 
 function tell(entries: Entries, { key, last }: TimelineOptions): void {
