@@ -100,10 +100,18 @@ export async function openStore(given: string, option?: string): Promise<Store> 
   return openingOf(address).open(address, { namespace: option ?? namespace ?? process.env['HOLDFAST_NAMESPACE'] ?? '' })
 }
 
-/** What the store at an address must have before it can be opened; null: nothing. @throws ConfigurationError */
-export async function migrationOf(given: string, wish: MigrationWish): Promise<Migration | null> {
+/**
+ * What the store at an address must have before it can be opened; null: nothing. `wish` is told the store's dialect of
+ * SQL.
+ * @throws ConfigurationError
+ */
+export async function migrationOf(
+  given: string,
+  wish: (dialect: NonNullable<Opening['dialect']>) => MigrationWish,
+): Promise<Migration | null> {
   const { address } = namespaceOf(given)
-  return (await openingOf(address).migration?.(address, wish)) ?? null
+  const { migration, dialect } = openingOf(address)
+  return migration === undefined || dialect === undefined ? null : migration(address, wish(dialect))
 }
 
 function openingOf(address: string): Opening {

@@ -158,6 +158,7 @@ export function createProgram(outcome: Outcome, argv: readonly string[]): Promis
     .description('make the tables and functions that a database needs; again and again without harm')
     .argument('[url]', 'address of the database (default: HOLDFAST_STORE)')
     .option('--print', 'only show the SQL, for migrations of your own')
+    .option('--fences', 'the tables of holdfast/sql too')
     .option('--json', 'the report as JSON, for programs')
     .action(async (url: string | undefined, options: MigrateOptions) => {
       outcome.exit = await (await import('./commands/migrate.ts')).migrate(url, options)

@@ -6,6 +6,8 @@ import type { FaultServer } from '../../src/servers/start.ts'
 import { ask, byAddress, hold, migrate } from '../support/postgres.ts'
 import { describeWithStore } from '../support/stores.ts'
 
+/** A statement goes to the disk and back, on a machine that does a lot besides. */
+const COLD = { coldMs: 200 }
 const runner = { describe, test, beforeAll, afterAll }
 
 // A server of its own may be restarted and emptied.
@@ -18,6 +20,7 @@ describeWithStore('postgres', 'a server that is killed and emptied', () => {
   afterAll(() => server.close())
 
   const hooks = {
+    ...COLD,
     async restart(): Promise<void> {
       await server.kill()
       await server.restart()
@@ -33,11 +36,11 @@ describeWithStore('postgres', 'a server that is killed and emptied', () => {
 describeWithStore('postgres18', 'PostgreSQL 18', url => {
   beforeAll(() => migrate(url))
   const make = (storage: string) => byAddress(url, { namespace: storage, package: 'postgres' })
-  describeStore('postgres 18, by postgres', make, runner)
+  describeStore('postgres 18, by postgres', make, runner, COLD)
 })
 
 describeWithStore('pgbouncer', 'PgBouncer in transaction mode', url => {
   beforeAll(() => migrate(url))
   const make = (storage: string) => byAddress(url, { namespace: storage, package: 'pg' })
-  describeStore('postgres behind PgBouncer', make, runner)
+  describeStore('postgres behind PgBouncer', make, runner, COLD)
 })

@@ -1,8 +1,10 @@
 /** The table of docs/drivers/postgres.md, a test or more for each row; and what an operator does to a database. */
+import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { ConfigurationError, LeaseLostError, StoreUnavailableError } from '../../src/base/errors.ts'
 import { postgresStore } from '../../src/drivers/postgres.ts'
@@ -218,6 +220,28 @@ describeWithStore('postgres', 'postgres, fault by fault', () => {
     await Promise.all(through)
     expect(other.state).toBe('held')
     expect(renewed).toBeGreaterThan(1)
+  }, 60_000)
+
+  test('the clock of the server steps: forward a second grant comes early, back nothing is stretched; tokens grow', async () => {
+    const stepped = await startServer(POSTGRES, { stepClock: true })
+    ends.push(() => stepped.close())
+    await migrate(stepped.address)
+    const { store } = setting(stepped)
+    const [one, two] = [store(), store()]
+    const first = request()
+    const old = tokenOf(await one.enter(first, IO))
+    stepped.clock?.set(60_000)
+    const early = request({ ttlMs: 1_500 })
+    const second = tokenOf(await two.enter(early, IO))
+    expect(second).toBeGreaterThan(old)
+    expect(await one.renew([{ key: first.key, id: first.id, ttlMs: 20_000 }], IO)).toMatchObject([
+      { status: 'lost', reason: 'gone' },
+    ])
+    stepped.clock?.set(-3_600_000)
+    const refused = await one.enter(request({ queue: false }), IO)
+    expect(refused).toMatchObject({ status: 'refused' })
+    expect(refused.status === 'refused' ? refused.retryMs : Infinity).toBeLessThanOrEqual(1_500)
+    expect(await granted(one, request())).toBeGreaterThan(second)
   }, 60_000)
 
   test('an administrator ends the session: it is made anew, and whoever waits is still told', async () => {
@@ -449,4 +473,50 @@ describeWithStore('postgres', 'postgres, fault by fault', () => {
     await leases.release()
     await locks.close()
   }, 60_000)
+})
+
+describeWithStore('pgbouncer', 'PgBouncer in transaction mode', pooler => {
+  test('is noticed by a client that is alone, and whom to tell is then left out', async () => {
+    await migrate(pooler)
+    for (const name of ['pg', 'postgres'] as const) {
+      const namespace = randomUUID()
+      const store = postgresStore(pooler, { namespace, package: name })
+      ends.push(() => store.close())
+      await store.enter(request(), IO)
+      const channel = `SELECT channel FROM holdfast_queues WHERE namespace = convert_to('${namespace}', 'UTF8')`
+      expect(await ask(pooler, channel), name).toEqual([null])
+    }
+  })
+})
+
+describeWithStore('postgres', 'a process that has used PostgreSQL', url => {
+  const opened = {
+    'an address, by pg': `postgresStore(url, { package: 'pg' })`,
+    'an address, by postgres': `postgresStore(url, { package: 'postgres' })`,
+    'a Pool': `postgresStore(new pg.Pool({ connectionString: url }))`,
+    'a sql': `postgresStore(postgres(url, { idle_timeout: 1 }))`,
+  }
+  test.each(Object.entries(opened))(
+    'ends by itself when it has nothing more to do: %s',
+    async (_, made) => {
+      await migrate(url)
+      const program = `
+      import pg from 'pg'
+      import postgres from 'postgres'
+      import { createLocks } from 'holdfast'
+      import { postgresStore } from 'holdfast/postgres'
+      const url = ${JSON.stringify(url)}
+      const locks = createLocks(${made}, { fair: 'strict' })
+      await Promise.all([1, 2, 3].map(() => locks.run('ends', async () => {})))
+      console.log('done')`
+      const run = promisify(execFile)
+      const words = ['--input-type=module', '-e', program]
+      const { stdout } = await run(process.execPath, words, {
+        timeout: 50_000,
+        env: { ...process.env, PGUSER: 'test' },
+      })
+      expect(stdout).toBe('done\n')
+    },
+    60_000,
+  )
 })

@@ -1,6 +1,7 @@
 /** What needs no server: addresses, options, and the SQL that is shown. */
 import { describe, expect, test } from 'vitest'
 import { ConfigurationError, StoreUnavailableError } from '../../src/base/errors.ts'
+import { failure, isOvertaken } from '../../src/drivers/postgres/failures.ts'
 import { postgresAddress } from '../../src/drivers/postgres/address.ts'
 import { migrationAt } from '../../src/drivers/postgres/migration.ts'
 import { postgresStore } from '../../src/drivers/postgres.ts'
@@ -65,4 +66,39 @@ test('the SQL that is shown names the schema, and one that needs quotes', () => 
   expect(sql).toContain('CREATE SCHEMA "my""locks"')
   expect(sql).toMatch(/^BEGIN;[^]*COMMIT;\n$/)
   expect(migrationAt('postgres://h/d').print()).not.toContain('CREATE SCHEMA')
+})
+
+describe('what a server answers', () => {
+  const of = { where: 'a database', schema: 'public', sent: true }
+  const answer = (code: string): Error => Object.assign(new Error('it says so'), { code, severity: 'ERROR' })
+
+  test.each(['28P01', '28000', '3D000', '42501', '42P01', '42883', '3F000', '42703', '42804'])(
+    '%s stays as it is however often one asks',
+    code => expect(failure(answer(code), of)).toBeInstanceOf(ConfigurationError),
+  )
+
+  test.each([
+    ['53100', false, 'Make room'],
+    ['53300', false, 'Raise max_connections'],
+    ['25006', false, 'It is read-only'],
+    ['40001', false, ''],
+    ['57P01', true, ''],
+    ['57P02', true, ''],
+    ['08P01', true, ''],
+  ])('%s may pass; the statement may have been carried out: %s', (code, ambiguous, advice) => {
+    const error = failure(answer(code), of)
+    expect(error).toBeInstanceOf(StoreUnavailableError)
+    expect(error).toMatchObject({ ambiguous, message: expect.stringContaining(advice) })
+  })
+
+  test('a connection that ends leaves open what has become of a statement that was sent', () => {
+    const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+    expect(failure(reset, of)).toMatchObject({ ambiguous: true })
+    expect(failure(reset, { ...of, sent: false })).toMatchObject({ ambiguous: false })
+  })
+
+  test('what had no effect is known, also from inside of our own error', () => {
+    expect(isOvertaken(failure(answer('55P03'), of))).toBe(true)
+    expect(isOvertaken(failure(answer('57P01'), of))).toBe(false)
+  })
 })

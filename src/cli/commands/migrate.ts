@@ -3,12 +3,14 @@ import { withoutPassword } from '../../base/address.ts'
 import { json } from '../../base/text.ts'
 import type { Migrated } from '../../drivers/shared/opening.ts'
 import { migrationOf } from '../../open.ts'
+import { schema } from '../../sql/index.ts'
 import { EXIT } from '../exit.ts'
 import { addressOf } from '../store.ts'
 import { print, REPORT_VERSION } from './print.ts'
 
 export interface MigrateOptions {
   readonly print?: boolean
+  readonly fences?: boolean
   readonly json?: boolean
 }
 
@@ -17,7 +19,9 @@ const TIMEOUT_MS = 60_000
 
 export async function migrate(url: string | undefined, options: MigrateOptions): Promise<number> {
   const address = addressOf(url === undefined ? {} : { store: url }) ?? 'sqlite:'
-  const migration = await migrationOf(address, {})
+  const migration = await migrationOf(address, dialect => ({
+    more: options.fences === true ? statementsOf(schema(dialect)) : [],
+  }))
   if (options.print === true) print(migration?.print().trimEnd() ?? '')
   else report(address, (await migration?.apply({ timeoutMs: TIMEOUT_MS })) ?? null, options)
   return EXIT.ok
@@ -37,4 +41,12 @@ function said(shown: string, { before, layout }: Migrated): string {
   return before === layout
     ? `${shown} had layout ${layout} already`
     : `${shown} has layout ${layout} now; it had ${before}`
+}
+
+/** One by one, each without the semicolon at its end. */
+function statementsOf(sql: string): readonly string[] {
+  return sql
+    .split(/;\s*\n/)
+    .map(text => text.trim())
+    .filter(text => text !== '')
 }

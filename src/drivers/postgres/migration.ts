@@ -18,7 +18,8 @@ export function migrationAt(text: string, { more = [] }: MigrationWish = {}): Mi
   const schema = schemaOf(undefined, address)
   const source = sourceOfAddress(address, {})
   const { where } = source
-  const script = `BEGIN;\n${[...ddl(schema), ...more].join(';\n')};\nCOMMIT;\n`
+  const others = more.length === 0 ? [] : [`SET LOCAL search_path = ${quoted(schema)}`, ...more]
+  const script = `BEGIN;\n${[...ddl(schema), ...others].join(';\n')};\nCOMMIT;\n`
 
   async function apply({ timeoutMs }: Io): Promise<Migrated> {
     const link = await openLink(source, timeoutMs)

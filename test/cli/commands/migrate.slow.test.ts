@@ -54,6 +54,15 @@ describeWithStore('postgres', 'on PostgreSQL', url => {
     expect(refused.stderr).toContain('layout 2 is there, which a newer holdfast made')
   })
 
+  test('the tables of holdfast/sql come along where they are asked for', async () => {
+    const address = fresh()
+    const table = `SELECT to_regclass('"${address.replace(/^.*=/, '')}".holdfast_fences') IS NULL`
+    await site.holdfast(['migrate', address])
+    expect(await ask(url, table)).toEqual([true])
+    for (const _ of ['first', 'again']) expect((await site.holdfast(['migrate', '--fences', address])).code).toBe(0)
+    expect(await ask(url, table)).toEqual([false])
+  })
+
   test('a password stands neither in what it says nor in what it refuses', async () => {
     const address = url.replace('test@', 'test:secret@')
     const { stdout, stderr } = await site.holdfast(['migrate', `${address}?schema=${randomUUID()}`])

@@ -54,6 +54,8 @@ export async function lendOfPool(pool: PgLike, { ears, timeoutMs }: Dialing): Pr
     lent.release(false)
     throw new Error('the pool had no connection to lend in time; give it one more')
   }
+  // The pool keeps the process alive for those who work with it, and this one is idle.
+  lent.connection?.stream?.unref()
   return wireOf(lent, ears, () => lent.release(true))
 }
 
