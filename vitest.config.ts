@@ -15,6 +15,8 @@ const SIM = ['test/sim/**/*.test.ts']
 const PROCESS = ['test/process/**/*.test.ts']
 const SLOW = ['test/**/*.slow.test.ts']
 const SUITES = ['test/drivers/*.conformance.slow.test.ts', 'test/model/*.slow.test.ts']
+/** Packages bring tests of their own. */
+const NOT_OURS = ['**/node_modules/**']
 /** Where test.mjs wants the figures of the run. */
 const report = process.env['HOLDFAST_TEST_REPORT']
 
@@ -44,7 +46,7 @@ export default defineConfig({
         test: {
           name: 'quick',
           include: ['test/**/*.test.ts'],
-          exclude: [...SIM, ...PROCESS, ...SLOW],
+          exclude: [...SIM, ...PROCESS, ...SLOW, ...NOT_OURS],
           testTimeout: 30_000,
           hookTimeout: 30_000,
           sequence: { groupOrder: 0 },
@@ -56,7 +58,7 @@ export default defineConfig({
         test: {
           name: 'process',
           include: PROCESS,
-          exclude: SLOW,
+          exclude: [...SLOW, ...NOT_OURS],
           testTimeout: 300_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 0 },
@@ -77,7 +79,7 @@ export default defineConfig({
         test: {
           name: 'slow',
           include: SLOW,
-          exclude: SUITES,
+          exclude: [...SUITES, ...NOT_OURS],
           // One file at a time: here times are measured against real clocks, and neighbours would be noise.
           maxWorkers: 1,
           testTimeout: 300_000,

@@ -134,20 +134,20 @@ async function database(
 }
 
 export async function sqlite(): Promise<Database> {
-  const folder = mkdtempSync(join(tmpdir(), 'holdfast-sql-'))
+  const { address, drop } = await place('sqlite', '')
   const open = async () => {
-    const file = new DatabaseSync(join(folder, 'data.db'))
-    file.exec('PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 0')
+    const file = new DatabaseSync(address)
+    file.exec('PRAGMA busy_timeout = 0')
     const parts: Parts = {
       dialect: 'sqlite',
       command: async text => file.exec(text),
       query: async (text, values) => file.prepare(text).all(...values.map(value => bound(value))),
       tx: () => fromNodeSqlite(file),
-      limitWaits: async ms => file.exec(`PRAGMA busy_timeout = ${ms}`),
+      limitWaits: async ms => file.exec(LIMIT_WAITS.sqlite(ms)),
     }
     return { parts, close: () => file.close() }
   }
-  return database('sqlite', open, () => rmSync(folder, { recursive: true }))
+  return database('sqlite', open, drop)
 }
 
 function bound(value: unknown): string | number | null {
@@ -160,88 +160,149 @@ function ownName(): string {
 }
 
 export async function onPg(url: string): Promise<Database> {
-  const name = ownName()
-  const admin = new pg.Client(url)
-  await admin.connect()
-  await admin.query(`CREATE SCHEMA ${name}`)
+  const { address, drop } = await place('postgres', url)
   const open = async () => {
-    const client = new pg.Client({ connectionString: url, options: `-c search_path=${name}` })
+    const client = new pg.Client(address)
     await client.connect()
     const parts: Parts = {
       dialect: 'postgres',
       command: text => client.query(text),
       query: async (text, values) => (await client.query(text, [...values])).rows,
       tx: () => fromPg(client),
-      limitWaits: ms => client.query(`SET lock_timeout = ${ms}`),
+      limitWaits: ms => client.query(LIMIT_WAITS.postgres(ms)),
     }
     return { parts, close: () => client.end() }
   }
-  return database('postgres', open, async () => {
-    await admin.query(`DROP SCHEMA ${name} CASCADE`)
-    await admin.end()
-  })
+  return database('postgres', open, drop)
 }
 
-/** postgres.js begins a transaction by a function: here the function waits until the test ends it. */
-export async function onPostgresJs(url: string): Promise<Database> {
-  const name = ownName()
-  const admin = postgres(url, { max: 1, onnotice: () => {} })
-  await admin.unsafe(`CREATE SCHEMA ${name}`)
-  const open = async () => {
-    const sql = postgres(url, { max: 1, connection: { search_path: name }, onnotice: () => {} })
-    let current: { readonly tx: SqlTransaction; end(error?: Error): void; readonly ended: Promise<unknown> } | undefined
-    const start = async (isolation: string): Promise<void> => {
-      current = await new Promise((resolve, reject) => {
-        const ended: Promise<unknown> = sql.begin(isolation, tx => {
-          return new Promise<void>((commit, rollback) => {
-            const end = (error?: Error): void => (error === undefined ? commit() : rollback(error))
-            setImmediate(() => resolve({ tx: fromPostgresJs(tx), end, ended }))
-          })
-        })
-        ended.catch(reject)
-      })
-    }
-    const parts: Parts = {
-      dialect: 'postgres',
-      async command(text) {
-        if (text.startsWith('BEGIN')) return start(text.replace(/^BEGIN ?/, ''))
-        const over = current
-        over?.end(text === 'ROLLBACK' ? new Error('rolled back') : undefined)
-        return over?.ended.catch(() => undefined)
-      },
-      query: (text, values) => Promise.resolve(sql.unsafe(text, values.map(bound))),
-      tx() {
-        if (current === undefined) throw new Error('no transaction was begun')
-        return current.tx
-      },
-      limitWaits: ms => Promise.resolve(sql.unsafe(`SET lock_timeout = ${ms}`)),
-    }
-    return { parts, close: () => sql.end() }
+/** A client that begins a transaction by a function: here the function waits until the test ends it. */
+export function byFunction(
+  dialect: Dialect,
+  transaction: (work: (tx: SqlTransaction) => Promise<void>) => PromiseLike<unknown>,
+): Parts {
+  let current: { readonly tx: SqlTransaction; end(error?: Error): void; readonly ended: Promise<unknown> } | undefined
+  const begin = async (): Promise<void> => {
+    current = await new Promise((resolve, reject) => {
+      const ended: Promise<unknown> = Promise.resolve(
+        transaction(
+          tx =>
+            new Promise<void>((commit, rollback) => {
+              const end = (error?: Error): void => (error === undefined ? commit() : rollback(error))
+              setImmediate(() => resolve({ tx, end, ended }))
+            }),
+        ),
+      )
+      ended.catch(reject)
+    })
   }
-  return database('postgres', open, async () => {
-    await admin.unsafe(`DROP SCHEMA ${name} CASCADE`)
+  const now = (): SqlTransaction => {
+    if (current === undefined) throw new Error('no transaction was begun')
+    return current.tx
+  }
+  const end = async (error?: Error): Promise<void> => {
+    const over = current
+    over?.end(error)
+    await over?.ended.catch((reason: unknown) => {
+      if (reason !== error) throw reason
+    })
+  }
+  const alone = async <T>(work: (tx: SqlTransaction) => Promise<T>): Promise<T> => {
+    const answers: T[] = []
+    await transaction(async tx => void answers.push(await work(tx)))
+    const [answer] = answers
+    if (answer === undefined) throw new Error('the transaction did nothing')
+    return answer
+  }
+  return {
+    dialect,
+    async command(text) {
+      if (text.startsWith('SET TRANSACTION')) return
+      if (text === 'COMMIT') return end()
+      if (text === 'ROLLBACK') return end(new Error('rolled back'))
+      await begin()
+      if (text.endsWith('REPEATABLE READ')) await now().execute('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ', [])
+    },
+    query: (text, values) => alone(tx => tx.rows(text, values)),
+    tx: now,
+    limitWaits: ms => alone(tx => tx.execute(LIMIT_WAITS[dialect](ms), [])),
+  }
+}
+
+const LIMIT_WAITS: Readonly<Record<Dialect, (ms: number) => string>> = {
+  postgres: ms => `SET lock_timeout = ${ms}`,
+  mysql: ms => `SET innodb_lock_wait_timeout = ${Math.ceil(ms / 1_000)}`,
+  sqlite: ms => `PRAGMA busy_timeout = ${ms}`,
+}
+
+export interface Client {
+  transaction(work: (tx: SqlTransaction) => Promise<void>): PromiseLike<unknown>
+  close(): unknown
+}
+
+/** A schema, database or file of its own; `open` gets its address for each session. */
+export async function on(
+  dialect: Dialect,
+  url: string,
+  open: (address: string) => Promise<Client>,
+): Promise<Database & { readonly address: string }> {
+  const { address, drop } = await place(dialect, url)
+  const parts = async () => {
+    const client = await open(address)
+    return { parts: byFunction(dialect, work => client.transaction(work)), close: () => client.close() }
+  }
+  return { ...(await database(dialect, parts, drop)), address }
+}
+
+async function place(dialect: Dialect, url: string): Promise<{ readonly address: string; drop(): unknown }> {
+  const name = ownName()
+  if (dialect === 'sqlite') {
+    const folder = mkdtempSync(join(tmpdir(), 'holdfast-sql-'))
+    const address = join(folder, 'data.db')
+    const file = new DatabaseSync(address)
+    file.exec('PRAGMA journal_mode = WAL')
+    file.close()
+    return { address, drop: () => rmSync(folder, { recursive: true }) }
+  }
+  if (dialect === 'mysql') {
+    const admin = await mysql.createConnection(url)
+    await admin.query(`CREATE DATABASE ${name}`)
+    const drop = async () => {
+      await admin.query(`DROP DATABASE ${name}`)
+      await admin.end()
+    }
+    return { address: url.replace(/\/[^/]*$/, `/${name}`), drop }
+  }
+  const admin = new pg.Client(url)
+  await admin.connect()
+  await admin.query(`CREATE SCHEMA ${name}`)
+  const drop = async () => {
+    await admin.query(`DROP SCHEMA ${name} CASCADE`)
     await admin.end()
+  }
+  return { address: `${url}?options=-c%20search_path%3D${name}`, drop }
+}
+
+export function onPostgresJs(url: string): Promise<Database> {
+  return on('postgres', url, async address => {
+    const [, name = ''] = /search_path%3D(\w+)/.exec(address) ?? []
+    const sql = postgres(url, { max: 1, connection: { search_path: name }, onnotice: () => {} })
+    return { transaction: work => sql.begin(tx => work(fromPostgresJs(tx))), close: () => sql.end() }
   })
 }
 
 export async function onMysql2(url: string): Promise<Database> {
-  const name = ownName()
-  const admin = await mysql.createConnection(url)
-  await admin.query(`CREATE DATABASE ${name}`)
+  const { address, drop } = await place('mysql', url)
   const open = async () => {
-    const connection = await mysql.createConnection({ uri: url })
-    await connection.query(`USE ${name}`)
+    const connection = await mysql.createConnection({ uri: address })
     const parts: Parts = {
       dialect: 'mysql',
       command: text => connection.query(text),
       query: async (text, values) => (await connection.query(text, [...values]))[0],
       tx: () => fromMysql2(connection),
-      limitWaits: ms => connection.query(`SET innodb_lock_wait_timeout = ${Math.ceil(ms / 1_000)}`),
+      limitWaits: ms => connection.query(LIMIT_WAITS.mysql(ms)),
     }
     return { parts, close: () => connection.end() }
   }
-  return database('mysql', open, async () => {
-    await admin.query(`DROP DATABASE ${name}`)
-    await admin.end()
-  })
+  return database('mysql', open, drop)
 }

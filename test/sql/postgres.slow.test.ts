@@ -6,6 +6,7 @@ import { ConfigurationError } from '../../src/index.ts'
 import { fence, fromPg, fromPostgresJs } from '../../src/sql/index.ts'
 import { describeWithStore } from '../support/stores.ts'
 import { onPg, onPostgresJs } from './databases.ts'
+import { blocksUnder } from './examples.ts'
 import { describeFence } from './fencing.ts'
 import { describeRows } from './rows.ts'
 
@@ -59,5 +60,22 @@ describeWithStore('postgres', 'on PostgreSQL', url => {
     expect(() => fromPostgresJs(sql)).toThrow(ConfigurationError)
     await sql.begin(tx => fromPostgresJs(tx).rows('SELECT 1', []))
     await sql.end()
+  })
+
+  test('a constraint refuses what docs/sql.md says, and nothing else', async () => {
+    const database = await onPg(url)
+    const session = await database.connect()
+    const statements = blocksUnder('A constraint', 'sql').flatMap(block => block.trim().split(/(?<=;.*)\n/))
+    const outcomes = await statements.reduce<Promise<readonly boolean[]>>(async (before, text) => {
+      const done = await before
+      const refused = await session.run(text).then(
+        () => false,
+        () => true,
+      )
+      return [...done, refused]
+    }, Promise.resolve([]))
+    expect(outcomes).toEqual(statements.map(text => text.endsWith('-- refused')))
+    expect(outcomes.filter(Boolean)).toHaveLength(2)
+    await database.end()
   })
 })

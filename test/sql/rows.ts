@@ -57,7 +57,7 @@ function rows(title: string, make: () => Promise<Database>): void {
   const rowOf = async ({ id }: { readonly id: number }): Promise<Record<string, unknown>> => {
     const [row = {}] = await one.run('SELECT * FROM account WHERE id = ?', [id])
     return Object.fromEntries(
-      Object.entries(row).map(([name, value]) => [name, isDigits(value) ? Number(value) : value]),
+      Object.entries(row).map(([name, value]) => [name, isInteger(value) ? Number(value) : value]),
     )
   }
 
@@ -445,6 +445,6 @@ function rows(title: string, make: () => Promise<Database>): void {
   })
 }
 
-function isDigits(value: unknown): boolean {
-  return typeof value === 'string' && /^\d+$/.test(value)
+function isInteger(value: unknown): boolean {
+  return typeof value === 'bigint' || (typeof value === 'string' && /^\d+$/.test(value))
 }

@@ -8,8 +8,10 @@ import { outside, rowsIn } from './refusals.ts'
  */
 export interface SqliteLike {
   prepare(text: string): {
-    all(...values: readonly SqliteValue[]): unknown[]
-    run(...values: readonly SqliteValue[]): { readonly changes: number | bigint }
+    all(...values: SqliteValue[]): unknown[]
+    run(...values: SqliteValue[]): { readonly changes: number | bigint }
+    /** Of better-sqlite3: whether it gives rows, without which `all` is refused. */
+    readonly reader?: boolean
   }
   exec(text: string): unknown
   /** Of node:sqlite and @photostructure/sqlite. */
@@ -45,7 +47,12 @@ function fromSqlite(database: SqliteLike): SqlTransaction {
   }
   return {
     dialect: 'sqlite',
-    rows: async (text, values) => rowsIn(prepared(text).all(...values.map(sqliteValue))),
+    async rows(text, values) {
+      const statement = prepared(text)
+      if (statement.reader !== false) return rowsIn(statement.all(...values.map(sqliteValue)))
+      statement.run(...values.map(sqliteValue))
+      return []
+    },
     execute: async (text, values) => Number(prepared(text).run(...values.map(sqliteValue)).changes),
   }
 }
