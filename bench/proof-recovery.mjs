@@ -4,6 +4,7 @@
 //
 // A holder is killed (-9) at a moment of chance: the next in the queue holds within ttl + 200 ms. A waiter is killed at
 // a moment of chance, and the holder in front of it releases: the one behind it holds within 5 s, the wake-up included.
+// Stores that go by sessions of their own take longer to say that one is dead: see OTHERS.
 // Rounds have keys of their own on one store, so several run at once: that can only make the figures worse.
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -11,9 +12,12 @@ import { parseArgs } from 'node:util'
 import { open } from '../dist/index.js'
 import { hostNow, judge, onStore, quantile, start, tell, told } from './proving.mjs'
 
-/** Between the end of a dead ticket and the next grant: the news of it, and a turn of a busy machine. */
-const ALLOWED_MS = 200
-const WAITER_COSTS_MS = 5_000
+/** Of a dead holder and a dead waiter: the news of it, and a turn of a busy machine, included. */
+const USUAL = { leastTtlMs: 0, holder: ttlMs => ttlMs + 200, waiter: () => 5_000 }
+const OTHERS = {
+  // It looks for what has run out twice a second, and then has to agree on it.
+  etcd: { leastTtlMs: 2_000, holder: ttlMs => ttlMs + 1_500, waiter: () => 6_500 },
+}
 const AT_ONCE = 5
 /** Processes die at any moment of their lease, so each round waits between this and this before it kills. */
 const ALIVE_MS = [100, 1_800]
@@ -33,8 +37,10 @@ async function main() {
     },
   })
   const rounds = Number(values.rounds)
-  const ttlMs = Number(values.ttl)
   await onStore(values.store, async store => {
+    const allowed = OTHERS[/^[a-z]+/.exec(store)[0]] ?? USUAL
+    const ttlMs = Math.max(allowed.leastTtlMs, Number(values.ttl))
+    const most = { holder: allowed.holder(ttlMs), waiter: allowed.waiter(ttlMs) }
     const locks = await open(store, { ttl: ttlMs, wait: '60s' })
     console.log(`${rounds} rounds each, ttl ${ttlMs} ms, ${store.split(':')[0]}`)
     const holders = await inParallel(rounds, round =>
@@ -48,12 +54,12 @@ async function main() {
     await locks.close()
     judge([
       [
-        `a killed holder frees the lock within ttl + ${ALLOWED_MS} ms in all of ${holders.length} rounds`,
-        holders.every(ms => ms <= ttlMs + ALLOWED_MS),
+        `a killed holder frees the lock within ${most.holder} ms in all of ${holders.length} rounds`,
+        holders.every(ms => ms <= most.holder),
       ],
       [
-        `a killed waiter delays nobody by more than ${WAITER_COSTS_MS} ms in all of ${waiters.length} rounds`,
-        waiters.every(ms => ms <= WAITER_COSTS_MS),
+        `a killed waiter delays nobody by more than ${most.waiter} ms in all of ${waiters.length} rounds`,
+        waiters.every(ms => ms <= most.waiter),
       ],
     ])
   })

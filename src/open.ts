@@ -6,6 +6,7 @@ import { ConfigurationError } from './base/errors.ts'
 import { withPasswordOfFile } from './base/password.ts'
 import type { Locks, LocksOptions } from './locks/types.ts'
 import { http } from './drivers/http/opening.ts'
+import { etcd } from './drivers/etcd/opening.ts'
 import { memcached } from './drivers/memcached/opening.ts'
 import { memory } from './drivers/memory/opening.ts'
 import { postgres } from './drivers/postgres/opening.ts'
@@ -25,7 +26,7 @@ export interface OpenOptions extends LocksOptions {
 }
 
 /** Who opens what. A driver says its schemes; none is loaded before one of them is asked for. */
-const OPENINGS: readonly Opening[] = [memory, sqlite, redis, redlock, postgres, memcached, http]
+const OPENINGS: readonly Opening[] = [memory, sqlite, redis, redlock, postgres, memcached, http, etcd]
 
 /** Any key will do: it is only asked whether somebody holds it, to learn whether the store answers. */
 const PROBE = 'holdfast'
@@ -38,8 +39,8 @@ const PROBE = 'holdfast'
  * name.
  *
  * Addresses: memory: sqlite:PATH redis:// rediss:// valkey:// valkeys://, each of the four with +sentinel or +cluster,
- * redlock://h1:p1,h2:p2,h3:p3 postgres:// postgresql:// memcached://h1:p1,h2:p2 http://host:port https://. Any of them
- * may end in `?namespace=NAME`.
+ * redlock://h1:p1,h2:p2,h3:p3 postgres:// postgresql:// memcached://h1:p1,h2:p2 http://host:port https:// etcd://
+ * etcds:// with h1:p1,h2:p2,h3:p3. Any of them may end in `?namespace=NAME`.
  *
  * Nothing idle that holdfast opened keeps the process alive; a pending acquire and a held lease do.
  * @throws ConfigurationError  unknown scheme; client package missing (says what to install); a wrong option

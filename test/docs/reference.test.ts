@@ -78,6 +78,7 @@ describe('options', () => {
     ['postgres', 'PostgresStoreOptions {'],
     ['memcached', 'MemcachedStoreOptions {'],
     ['http', 'HttpStoreOptions {'],
+    ['etcd', 'EtcdStoreOptions {'],
   ])('of %s, in its page', (driver, start) => {
     const own = fieldsOf(withoutComments(read(`src/drivers/${driver}.ts`)), `interface ${start}`)
     const inherited = start.includes('extends')

@@ -101,7 +101,8 @@ async function compare(story: Story, stage: Stage): Promise<void> {
   const lives: Readonly<Record<Life, number>> = { short: shortMs, double: 2 * shortMs, long: 3_600_000 }
 
   const nowMs = (): number => (clock ?? realClock).now()
-  const same = createComparer(tokens, clock ? 0 : 2 * marginMs + traits.clockErrorMs)
+  const toleranceMs = clock ? 0 : 2 * marginMs + traits.clockErrorMs
+  const same = createComparer(tokens, { toleranceMs, sessions: traits.clock === 'session' })
 
   async function apply<Answer>(
     key: string,

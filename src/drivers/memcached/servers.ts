@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto'
 import { ConfigurationError, StoreUnavailableError } from '../../base/errors.ts'
 import type { HoldfastError } from '../../base/errors.ts'
-import { createConnection, madeAnew } from '../shared/connection.ts'
+import { createConnection, madeAnew, reasonOf } from '../shared/connection.ts'
 import type { Connection } from '../shared/connection.ts'
 import { parseAddress, refuseAddress } from '../shared/address.ts'
 import type { AddressForm } from '../shared/address.ts'
@@ -76,9 +76,4 @@ function failure(cause: unknown, where: string, options: { readonly sent: boolea
   const why = cause instanceof Error ? reasonOf(cause) : String(cause)
   if (cause instanceof ConfigurationError) return new ConfigurationError(`${where} cannot be used: ${why}`, { cause })
   return new StoreUnavailableError(`${where} cannot be used: ${why}`, { cause, ambiguous: options.sent })
-}
-
-/** A host with several addresses fails with an error that has no message, only one for each. */
-function reasonOf(cause: Error): string {
-  return cause instanceof AggregateError && cause.message === '' ? cause.errors.map(String).join('; ') : cause.message
 }

@@ -183,3 +183,8 @@ export async function endingLate<T>(
     timer.cancel()
   }
 }
+
+/** A host with several addresses fails with an error that has no message, only one for each. */
+export function reasonOf(cause: Error): string {
+  return cause instanceof AggregateError && cause.message === '' ? cause.errors.map(String).join('; ') : cause.message
+}

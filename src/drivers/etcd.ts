@@ -1,0 +1,269 @@
+/**
+ * etcd, one or a cluster, by its JSON gateway: no client package is needed.
+ *
+ * A ticket is a key. The revision that made it is its place in the line, and 32 times that its token; both grow
+ * whatever happens. Its lease is its own, so nothing that others renew keeps it alive, and etcd's leader says when it
+ * is dead. To enter is one transaction: it looks whether the line is empty, takes the lease for a holder or for one
+ * that waits, and gives the line as it is then. Each lease counts the tickets that it has had, and a transaction names
+ * the count it expects: carried out twice, or late, it does nothing the second time.
+ *
+ * Guarantee: consensus. Any minority of the members may fail; whoever holds was agreed on by a majority.
+ */
+import { systemClock } from '../base/clock.ts'
+import { UnsupportedError } from '../base/errors.ts'
+import { refuseUnknown } from '../base/options.ts'
+import type { Known } from '../base/options.ts'
+import type { Io, Store, StoreTraits, TicketRequest } from '../store/contract.ts'
+import { untilNotOvertaken } from '../store/overtaken.ts'
+import { holding } from '../store/rule.ts'
+import { etcdAddress } from './etcd/address.ts'
+import { transactionAnswer } from './etcd/answers.ts'
+import type { KeyValue, Part, TransactionAnswer } from './etcd/answers.ts'
+import { createClient } from './etcd/client.ts'
+import { enteringOf } from './etcd/entering.ts'
+import { createLeases, LEAST_MS } from './etcd/leases.ts'
+import type { Used } from './etcd/leases.ts'
+import { createWatch } from './etcd/news.ts'
+import { empty, get, made, namesIn, put, putOver, range, remove, unchanged, unwritten } from './etcd/statements.ts'
+import type { Compare, Transaction } from './etcd/statements.ts'
+import type { HttpTls } from './shared/http.ts'
+import { clockErrorOf, namespaceOf } from './shared/options.ts'
+import { queueKeyStore } from './shared/queue-keys.ts'
+import type { Added, TicketKeys } from './shared/queue-keys.ts'
+import { decodeMark, decodeWords, encodeMark, encodeWords, foreign, tokenOf } from './shared/queue-keys/line.ts'
+import type { Line, LineTicket } from './shared/queue-keys/line.ts'
+import type { Life } from './shared/queue-keys/lives.ts'
+
+export type { Compare as EtcdCompare } from './etcd/statements.ts'
+export type { HttpTls as EtcdTls } from './shared/http.ts'
+
+export interface EtcdStoreOptions {
+  /** Put before every key, so that two applications on one etcd do not meet. */
+  readonly namespace?: string
+  /** How much sooner than it says etcd may end a lease (10). Taken off every window. */
+  readonly clockErrorMs?: number
+  /** For `etcds://`: an authority or a certificate of one's own, as `tls.connect` takes them. */
+  readonly tls?: HttpTls
+}
+
+export interface EtcdStore extends Store {
+  /**
+   * The comparison that guards a transaction of yours in the same etcd: it holds while the ticket of this lease is in
+   * the line, which is as long as nobody can hold whom it keeps out. So a write that carries it happens only under the
+   * lease, however late it arrives. Put it among the `compare` of the transaction; key and numbers are as the JSON gateway has
+   * them.
+   * @throws UnsupportedError  no lease that was acquired through this store and is still held
+   */
+  fenceTxn(lease: { readonly key: string; readonly token: number }): Compare
+}
+
+const OPTIONS: Known<EtcdStoreOptions> = { namespace: true, clockErrorMs: true, tls: true }
+/** Of a lease's end; etcd itself ends it up to half a second late, and never early. */
+const CLOCK_ERROR_MS = 10
+const BLOCK = 32
+const PING_LIFE_MS = 60_000
+
+/**
+ * Locks in the etcd (3.4 or newer) at an address, or in a cluster: `etcd://h1:p1,h2:p2,h3:p3`. Connects at the first
+ * call.
+ * @throws ConfigurationError
+ * @example
+ * ```ts
+ * import { createLocks } from 'holdfast'
+ * import { etcdStore } from 'holdfast/etcd'
+ *
+ * const locks = createLocks(etcdStore('etcd://a:2379,b:2379,c:2379', { namespace: 'shop' }))
+ * ```
+ */
+export function etcdStore(address: string, options: EtcdStoreOptions = {}): EtcdStore {
+  refuseUnknown(options, OPTIONS, 'etcdStore')
+  const traits: StoreTraits = {
+    name: 'etcd',
+    guarantee: 'consensus',
+    reach: 'network',
+    fencing: true,
+    queue: true,
+    shared: true,
+    limit: true,
+    keep: true,
+    clock: 'session',
+    clockErrorMs: clockErrorOf(options, CLOCK_ERROR_MS),
+    minTtlMs: LEAST_MS,
+    maxTokens: BLOCK,
+  }
+  const names = namesIn(namespaceOf(options))
+  const client = createClient(etcdAddress(address), options.tls)
+  const leases = createLeases(client)
+
+  const transact = (transaction: Transaction, io: Io): Promise<TransactionAnswer> =>
+    client.call('kv/txn', transaction, transactionAnswer, io)
+  const reading = (success: Transaction['success'], io: Io): Promise<TransactionAnswer> =>
+    transact({ compare: [], success, failure: [] }, io)
+
+  function ticketOf(key: string, { name, value, created, modified, lease }: KeyValue): LineTicket {
+    const id = names.read(name)?.id ?? ''
+    if (lease === '0') throw foreign({ store: 'etcd', key }, 'a ticket has no lease, and would never end')
+    const words = decodeWords(value, { store: 'etcd', key })
+    return { ...words, id, token: tokenOf(created, { block: BLOCK, key }), version: modified, life: lease }
+  }
+
+  function lineOf(key: string, revision: number, [line, marks]: readonly (Part | undefined)[]): Line {
+    const [mark] = marks?.found ?? []
+    return {
+      tickets: (line?.found ?? []).map(each => ticketOf(key, each)),
+      mark: mark === undefined ? null : decodeMark(mark.value, { store: 'etcd', key }),
+      revision,
+    }
+  }
+
+  async function read(key: string, id: string | null, io: Io): Promise<Line> {
+    const asked = [range(names.tickets(key)), ...(id === null ? [] : [get(names.mark(key, id))])]
+    const { revision, parts } = await reading(asked, io)
+    return lineOf(key, revision, parts)
+  }
+
+  const inTurn = <T>(key: string, io: Io, attempt: (left: () => Io) => Promise<{ readonly answer: T } | null>) =>
+    untilNotOvertaken(attempt, { name: traits.name, key, io })
+
+  function add(request: TicketRequest, io: Io): Promise<Added> {
+    const { key, id, queue, ttlMs, waiterTtlMs } = request
+    const entering = enteringOf(names, request, systemClock.wall())
+    let condition = empty(names.tickets(key))
+
+    async function attempt([hold, wait = hold]: readonly Life[], left: Io): Promise<Used<TransactionAnswer>> {
+      if (hold === undefined || wait === undefined) throw new TypeError('no lease')
+      const result = await transact(queue ? entering.inLine(hold, wait) : entering.ifHolds(hold, condition), left)
+      if (!result.succeeded) return { life: null, result }
+      const life = !queue || result.parts[0]?.succeeded === true ? hold : wait
+      life.uses += 1
+      return { life, result }
+    }
+
+    return inTurn<Added>(key, io, async left => {
+      const spans = queue && waiterTtlMs !== ttlMs ? [ttlMs, waiterTtlMs] : [ttlMs]
+      const used = await leases.using(spans, taken => attempt(taken, left()), left())
+      if (used === null) return null
+      const { life, result } = used
+      const { revision, parts } = result
+      if (life !== null)
+        return { answer: { ...lineOf(key, revision, [parts.at(-1)]), until: await leases.endOf(life, left()) } }
+      const line = lineOf(key, revision, parts)
+      const isThere = line.mark !== null || line.tickets.some(ticket => ticket.id === id)
+      const wouldHold = holding([...line.tickets, request]) > line.tickets.length
+      if (isThere || (!queue && !wouldHold)) return { answer: { ...line, until: null } }
+      condition = unwritten(names.tickets(key), revision)
+      return null
+    })
+  }
+
+  const keys: TicketKeys = {
+    read,
+    add,
+    refresh: (_, ticket, io) => leases.keepAlive(ticket.life, io),
+
+    rewrite(key, ticket, words, io) {
+      const own = names.ticket(key, ticket.id)
+      const compare = [unchanged(own, ticket.version)]
+      return inTurn(key, io, async left => {
+        const moveTo = async ([life]: readonly Life[]): Promise<Used<TransactionAnswer>> => {
+          const success = life === undefined ? [] : [put(own, encodeWords(words), life.id)]
+          const result = await transact({ compare, success, failure: [] }, left())
+          return { life: (result.succeeded && life) || null, result }
+        }
+        const used = await leases.using([words.lifeMs], moveTo, left())
+        if (used === null) return null
+        if (used.life === null) return { answer: null }
+        leases.giveBack(ticket.life)
+        const after = { ...ticket, ...words, version: String(used.result.revision), life: used.life.id }
+        return { answer: { ticket: after, until: await leases.endOf(used.life, left()) } }
+      })
+    },
+
+    async revoke(key, ticket, reason, io) {
+      const own = names.ticket(key, ticket.id)
+      const success = [putOver(own, encodeWords({ ...ticket, revoked: reason }))]
+      return (await transact({ compare: [unchanged(own, ticket.version)], success, failure: [] }, io)).succeeded
+    },
+
+    async remove(key, { id, version, life, behind }, io) {
+      const own = names.ticket(key, id)
+      const there = behind.map(each => made(names.ticket(key, each.id), each.token / BLOCK))
+      const compare = [unchanged(own, version), ...there]
+      const { succeeded, revision, parts } = await transact(
+        { compare, success: [range(names.tickets(key)), remove(own)], failure: [] },
+        io,
+      )
+      if (!succeeded) return null
+      leases.giveBack(life)
+      return lineOf(key, revision, parts)
+    },
+
+    async forbid({ key, id }, { lifeMs, ...mark }, io) {
+      const lease = await leases.grant(lifeMs, io)
+      const success = [put(names.mark(key, id), encodeMark(mark), lease)]
+      await transact({ compare: [], success, failure: [] }, io)
+    },
+
+    async *list(prefix, io) {
+      const { parts } = await reading([range(names.ticketsOf(prefix))], io)
+      const locks = new Map<string, LineTicket[]>()
+      for (const item of parts[0]?.found ?? []) {
+        const key = names.read(item.name)?.key
+        if (key === undefined) continue
+        const tickets = locks.get(key) ?? []
+        tickets.push(ticketOf(key, item))
+        locks.set(key, tickets)
+      }
+      for (const [key, tickets] of locks) yield { key, tickets }
+    },
+
+    left: (tickets, io) => Promise.all(tickets.map(({ life }) => leases.leftOf(life, io))),
+
+    async listen(news) {
+      const watch = createWatch({
+        client,
+        names,
+        write: (ping, io) =>
+          leases.using(
+            [PING_LIFE_MS],
+            async ([life]) => {
+              const success = life === undefined ? [] : [put(ping, '', life.id)]
+              return { life: null, result: await transact({ compare: [], success, failure: [] }, io) }
+            },
+            io,
+          ),
+        event({ removed, item }) {
+          const named = names.read(item.name)
+          if (named === null) return
+          const { kind, key, id } = named
+          if (kind === 'mark' && !removed) news.marked(id, decodeMark(item.value, { store: 'etcd', key }))
+          if (kind !== 'ticket') return
+          const ticket = removed ? null : ticketOf(key, item)
+          news.changed({ key, id, ticket, revision: Number(item.modified) })
+        },
+        gap: () => news.gap(),
+      })
+      await watch.start()
+      return { [Symbol.asyncDispose]: async () => watch.close() }
+    },
+
+    async connect(io) {
+      await read('holdfast', null, io)
+    },
+    close: async () => client.close(),
+  }
+
+  const { store, news } = queueKeyStore(traits, keys)
+  return {
+    ...store,
+    fenceTxn({ key, token }) {
+      const revision = Math.floor(token / BLOCK)
+      for (const [id, own] of news.own)
+        if (own.key === key && own.token === revision * BLOCK) return made(names.ticket(key, id), revision)
+      throw new UnsupportedError(
+        `This store holds no "${key}" with the token ${token}: pass a lease that was acquired through it and is held.`,
+        { key },
+      )
+    },
+  }
+}
