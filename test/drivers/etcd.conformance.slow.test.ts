@@ -6,5 +6,6 @@ import { describeWithStore } from '../support/stores.ts'
 describeWithStore('etcd', 'etcd', url => {
   const make = async (storage: string) => etcdStore(url, { namespace: storage })
   // Each change is written to a disk, by one server for all cases.
-  describeStore('etcd', make, { describe, test, beforeAll, afterAll }, { atOnce: 10, coldMs: 500 })
+  const hooks = { leastTtlMs: 3_000, atOnce: 6, coldMs: 500 }
+  describeStore('etcd', make, { describe, test, beforeAll, afterAll }, hooks)
 })

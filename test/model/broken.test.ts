@@ -25,7 +25,7 @@ for (const { name, words } of DEFECTS.filter(
     const property = fc.asyncProperty(
       stories(fc, { traits: stores[0].traits, list: true, revoke: true, length: 40 }),
       async story => {
-        await play(story, { stores, clock, marginMs: 0, shortMs: 300, news })
+        await play(story, { stores, clock, marginMs: 0, lateness: 0, shortMs: 300, news })
       },
     )
     const details = await fc.check(property, { numRuns: 1_000, seed: 1, endOnFailure: true })

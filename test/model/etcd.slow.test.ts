@@ -8,6 +8,6 @@ const MARGIN_MS = 1_000
 
 describeWithStore('etcd', 'etcd answers as the rule does', url => {
   modelTest('etcd', async storage => etcdStore(url, { namespace: storage }), {
-    ...{ test, runs: 8, length: 25, marginMs: MARGIN_MS },
+    ...{ test, runs: 12, length: 25, marginMs: MARGIN_MS },
   })
 })

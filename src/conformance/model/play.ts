@@ -29,6 +29,8 @@ export interface Stage {
   readonly clock: MovableClock | null
   /** How late the store may be, and how long a call may take, for a story to be judged. 0 with a clock of ours. */
   readonly marginMs: number
+  /** How much longer than it was given a ticket may live, as a part of that. */
+  readonly lateness: number
   /** A length for `short`. */
   readonly shortMs: number
   /** What the two processes have heard so far. */
@@ -80,7 +82,7 @@ export async function play(story: Story, stage: Stage): Promise<Verdict> {
 }
 
 async function compare(story: Story, stage: Stage): Promise<void> {
-  const { stores, clock, marginMs, shortMs } = stage
+  const { stores, clock, marginMs, lateness, shortMs } = stage
   const { traits } = stores[0]
   const run = randomUUID()
   const keys = Array.from({ length: KEYS }, (_, index) => `${run}:${index}`)
@@ -109,6 +111,7 @@ async function compare(story: Story, stage: Stage): Promise<void> {
     transition: (queue: Queue, now: Now) => Step<Answer>,
     now: Now,
   ): Promise<Answer> {
+    noteHolders(key, now.ms)
     const step = transition(queues.get(key) ?? rule.EMPTY, now)
     queues.set(key, step.queue)
     for (const token of step.holds) setOf(owed, key).add(token)
@@ -117,18 +120,34 @@ async function compare(story: Story, stage: Stage): Promise<void> {
     return step.answer
   }
 
+  /**
+   * Where sessions end by themselves, one after the other and in an order that we do not see, whoever held in between
+   * may be told of, though it is gone when the next step is taken.
+   */
+  function noteHolders(key: string, ms: number): void {
+    if (traits.clock !== 'session') return
+    const { tickets } = queues.get(key) ?? rule.EMPTY
+    for (const ticket of tickets) {
+      const line = tickets.filter(each => each === ticket || each.expiresAt > ms)
+      if (line.indexOf(ticket) < rule.holding(line)) setOf(everHeld, key).add(ticket.token)
+    }
+  }
+
   /** Gives the time for one call, once nothing is about to expire, nor to be no longer fresh. */
   async function settledNow(message?: Sent): Promise<Now> {
     for (;;) {
       const ms = nowMs()
       const asked = message?.verb === 'enter' ? message.request : null
       const turns = (asked && queues.get(asked.key)?.tickets.filter(ticket => ticket.id === asked.id)) ?? []
+      const late = ({ lifeMs }: { readonly lifeMs: number }): number => lifeMs * lateness
       const ends = [...queues.values()].flatMap(queue => [
-        ...queue.tickets.map(ticket => ticket.expiresAt),
-        ...queue.forbidden.map(entry => entry.until),
-        ...turns.map(ticket => ticket.expiresAt - (asked?.waiterTtlMs ?? 0) * rule.FRESH),
+        ...queue.tickets.map(ticket => ({ from: ticket.expiresAt, to: ticket.expiresAt + late(ticket) })),
+        ...queue.forbidden.map(entry => ({ from: entry.until, to: entry.until + late(entry) })),
+        ...turns
+          .map(ticket => ticket.expiresAt - (asked?.waiterTtlMs ?? 0) * rule.FRESH)
+          .map(at => ({ from: at, to: at })),
       ])
-      const close = ends.filter(end => Math.abs(end - ms) <= marginMs)
+      const close = ends.flatMap(({ from, to }) => (ms >= from - marginMs && ms <= to + marginMs ? to : []))
       if (clock || close.length === 0) return { ms, micros: Math.floor((clock ?? realClock).wall() * 1_000) }
       await wait(Math.max(...close) + marginMs + 1 - ms)
     }
@@ -299,6 +318,7 @@ async function compare(story: Story, stage: Stage): Promise<void> {
   async function compareNews(): Promise<void> {
     if (!stores[0].listen) return
     for (const key of keys) {
+      noteHolders(key, nowMs() + marginMs)
       const { tickets, forbidden } = queues.get(key) ?? rule.EMPTY
       const later = nowMs() + 30_000
       const alive = tickets.filter(ticket => !ticket.kept && ticket.expiresAt > later)

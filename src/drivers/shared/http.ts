@@ -51,9 +51,11 @@ export interface HttpAnswer {
   readonly where: string
 }
 
-/** An answer that does not end. */
+/** An answer that does not end, or takes its time to begin. */
 export interface HttpStream {
   readonly where: string
+  readonly status: number
+  readonly headers: http.IncomingHttpHeaders
   close(): void
 }
 
@@ -61,8 +63,8 @@ export interface Http {
   /** @throws StoreUnavailableError  settles within `io.timeoutMs` */
   send(request: HttpRequest, io: Io): Promise<HttpAnswer>
   /**
-   * Resolves when the answer has begun. It does not keep the process alive. `ended` is called once, unless it was
-   * closed before.
+   * Resolves when the answer has begun. Nothing of it keeps the process alive. `ended` is called once when it is over,
+   * unless it was closed before.
    */
   stream(request: HttpRequest, on: { data(text: string): void; ended(): void }, io: Io): Promise<HttpStream>
   /** The server that answered so is not the one to ask: the next call goes to another. */
@@ -82,10 +84,9 @@ const SOCKETS = 64
 export function createHttp({ name, hosts, tls }: HttpOptions): Http {
   const { request: open } = tls === null ? http : https
   const kept = { keepAlive: true, noDelay: true, scheduling: 'lifo' } as const
-  const agent =
-    tls === null
-      ? new http.Agent({ ...kept, maxSockets: SOCKETS })
-      : new https.Agent({ ...kept, ...own(tls), maxSockets: SOCKETS })
+  const agentOf = (maxSockets: number): http.Agent =>
+    tls === null ? new http.Agent({ ...kept, maxSockets }) : new https.Agent({ ...kept, ...own(tls), maxSockets })
+  const agents = { calls: agentOf(SOCKETS), streams: agentOf(Infinity) }
   let current = 0
   let closed = false
 
@@ -124,17 +125,20 @@ export function createHttp({ name, hosts, tls }: HttpOptions): Http {
   function start(
     { host, port }: Host,
     { method, path, headers, body = '' }: HttpRequest,
-    { agent: pool }: { readonly agent: http.Agent | false },
+    agent: http.Agent,
   ): http.ClientRequest {
     const length = { 'content-length': Buffer.byteLength(body) }
-    const shape = { hostname: host, port, method, path, headers: { ...headers, ...length }, agent: pool }
-    const call = open(pool === false && tls !== null ? { ...shape, ...own(tls) } : shape)
+    const call = open({ hostname: host, port, method, path, headers: { ...headers, ...length }, agent })
     call.end(body)
     return call
   }
 
   /** What ends a call, as one of ours. */
-  function failing(call: http.ClientRequest, host: Host, fail: (error: Error) => void, io: Io): () => void {
+  function failing(
+    call: http.ClientRequest,
+    host: Host,
+    { fail, idle, io }: { fail(error: Error): void; readonly idle: boolean; readonly io: Io },
+  ): () => void {
     let isSent = false
     call.on('socket', socket => {
       if (socket.connecting) socket.once(tls === null ? 'connect' : 'secureConnect', () => (isSent = true))
@@ -145,8 +149,8 @@ export function createHttp({ name, hosts, tls }: HttpOptions): Http {
     const give = (): void => {
       if (!isSent) end(new NotSent(`${where} could not be reached in time.`, undefined))
     }
-    const share = hosts.length > 1 ? systemClock.after(io.timeoutMs / hosts.length, give) : null
-    const timer = systemClock.after(io.timeoutMs, () => end(late()))
+    const share = hosts.length > 1 ? systemClock.after(io.timeoutMs / hosts.length, give, { idle }) : null
+    const timer = systemClock.after(io.timeoutMs, () => end(late()), { idle })
     const unlisten = io.signal && onAbort(io.signal, () => end(late()))
     const done = (): void => {
       share?.cancel()
@@ -172,8 +176,8 @@ export function createHttp({ name, hosts, tls }: HttpOptions): Http {
     send: (request, io) =>
       inTurn(io, (host, left) => {
         return new Promise((resolve, reject) => {
-          const call = start(host, request, { agent })
-          const done = failing(call, host, reject, left)
+          const call = start(host, request, agents.calls)
+          const done = failing(call, host, { fail: reject, idle: false, io: left })
           call.on('response', answer => {
             const chunks: Buffer[] = []
             answer.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -189,14 +193,14 @@ export function createHttp({ name, hosts, tls }: HttpOptions): Http {
     stream: (request, on, io) =>
       inTurn(io, (host, left) => {
         return new Promise((resolve, reject) => {
-          const call = start(host, request, { agent: false })
+          const call = start(host, request, agents.streams)
           const where = whereOf(host)
           let isOver = false
           const over = (): void => {
             if (!isOver) on.ended()
             isOver = true
           }
-          const done = failing(call, host, reject, left)
+          const done = failing(call, host, { fail: reject, idle: true, io: left })
           call.on('socket', socket => socket.unref().setKeepAlive(true, 10_000))
           call.on('response', answer => {
             done()
@@ -207,14 +211,14 @@ export function createHttp({ name, hosts, tls }: HttpOptions): Http {
               isOver = true
               call.destroy()
             }
-            resolve({ where, close })
+            resolve({ where, status: answer.statusCode ?? 0, headers: answer.headers, close })
           })
-          call.on('close', over)
         })
       }),
     close() {
       closed = true
-      agent.destroy()
+      agents.calls.destroy()
+      agents.streams.destroy()
     },
   }
 }

@@ -50,9 +50,9 @@ export interface TicketKeys {
   read(key: string, id: string | null, io: Io): Promise<Line>
   /**
    * Adds a ticket, unless one of this id or a mark of it is there; with `queue: false` only if it holds. It lives its
-   * ttl if it holds, else its waiting life, and its words say which; an in-between answer, a ticket that holds on a
-   * waiting life, is allowed and costs a step more. Gives the line as it is then. A request of this that is carried out
-   * twice must add once.
+   * ttl if it holds, else its waiting life, and its words say which. One that has taken the wrong life, since the line
+   * was not known, costs a step more. Gives the line as it is then. A request of this that is carried out twice must
+   * add once.
    */
   add(request: TicketRequest, io: Io): Promise<Added>
   /** Its life begins anew. False: it is gone. */
@@ -135,7 +135,7 @@ export function queueKeyStore(traits: StoreTraits, keys: TicketKeys): { readonly
     if (barred !== null) return { status: 'forbidden', ...barred }
     const holds = index < holding(tickets)
     if (until !== null) news.note(key, ticket, until)
-    const isSettled = until !== null && (!holds || ticket.claimMs === null)
+    const isSettled = until !== null && holds === (ticket.claimMs === null)
     const given = isSettled
       ? Math.min(until - since, ticket.lifeMs)
       : await (holds ? claim : wait)(key, ticket, request, io)
@@ -164,7 +164,12 @@ export function queueKeyStore(traits: StoreTraits, keys: TicketKeys): { readonly
   }
 
   /** Likewise of one that waits. Who asks again soon changes nothing. */
-  async function wait(key: string, ticket: LineTicket, { waiterTtlMs }: TicketRequest, io: Io): Promise<number | null> {
+  async function wait(key: string, ticket: LineTicket, request: TicketRequest, io: Io): Promise<number | null> {
+    const { ttlMs, waiterTtlMs } = request
+    if (ticket.claimMs === null) {
+      const words = { ...ticket, lifeMs: waiterTtlMs, claimMs: ttlMs }
+      return rewrite(key, ticket, words, { ttlMs: waiterTtlMs, io })
+    }
     const surelyMs = surely(ticket)
     return surelyMs > waiterTtlMs * FRESH ? surelyMs : prolong(key, ticket, waiterTtlMs, io)
   }

@@ -15,7 +15,7 @@ export interface Life {
   readonly ms: number
   /** Lives until then at least, by our clock. */
   until: number
-  /** Tickets that it has had. */
+  /** What its counter in the store says: of the tickets that it has had. 0: it has had none. */
   uses: number
   /** No request with it is without an answer. */
   sound: boolean
