@@ -1,5 +1,5 @@
-// What the benches of stores with a recipe of their own share: holdfast beside the store's own recipe for a lock, through the same
-// transport, one task on one key. They take turns in short rounds, and the medians are judged.
+// What the benches of stores with a recipe of their own share: holdfast beside that recipe, through the same transport,
+// one task on one key. They take turns in short rounds, and the medians are judged.
 import { parseArgs } from 'node:util'
 import { startServer } from '../dist/servers/start.js'
 

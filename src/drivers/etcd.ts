@@ -50,8 +50,8 @@ export interface EtcdStore extends Store {
   /**
    * The comparison that guards a transaction of yours in the same etcd: it holds while the ticket of this lease is in
    * the line, which is as long as nobody can hold whom it keeps out. So a write that carries it happens only under the
-   * lease, however late it arrives. Put it among the `compare` of the transaction; key and numbers are as the JSON gateway has
-   * them.
+   * lease, however late it arrives. Put it among the `compare` of the transaction; key and numbers are as the JSON
+   * gateway has them.
    * @throws UnsupportedError  no lease that was acquired through this store and is still held
    */
   fenceTxn(lease: { readonly key: string; readonly token: number }): Compare
@@ -141,7 +141,7 @@ export function etcdStore(address: string, options: EtcdStoreOptions = {}): Etcd
 
     return inTurn<Added>(key, io, async left => {
       const spans = queue && waiterTtlMs !== ttlMs ? [ttlMs, waiterTtlMs] : [ttlMs]
-      const used = await leases.using(spans, taken => attempt(taken, left()), left())
+      const used = await leases.withLeases(spans, taken => attempt(taken, left()), left())
       if (used === null) return null
       const { life, result } = used
       const { revision, parts } = result
@@ -170,7 +170,7 @@ export function etcdStore(address: string, options: EtcdStoreOptions = {}): Etcd
           const result = await transact({ compare, success, failure: [] }, left())
           return { life: (result.succeeded && life) || null, result }
         }
-        const used = await leases.using([words.lifeMs], moveTo, left())
+        const used = await leases.withLeases([words.lifeMs], moveTo, left())
         if (used === null) return null
         if (used.life === null) return { answer: null }
         leases.giveBack(ticket.life)
@@ -224,7 +224,7 @@ export function etcdStore(address: string, options: EtcdStoreOptions = {}): Etcd
         client,
         names,
         write: (ping, io) =>
-          leases.using(
+          leases.withLeases(
             [PING_LIFE_MS],
             async ([life]) => {
               const success = life === undefined ? [] : [put(ping, '', life.id)]

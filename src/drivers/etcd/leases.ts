@@ -20,7 +20,7 @@ export interface Leases {
    * Takes leases of these lengths for `work`, and gives those back on which it has put no ticket. null: etcd has one of
    * them no more, and nothing has been done.
    */
-  using<T>(
+  withLeases<T>(
     lengths: readonly number[],
     work: (taken: readonly Life[]) => Promise<Used<T>>,
     io: Io,
@@ -66,7 +66,7 @@ export function createLeases(client: EtcdClient): Leases {
       // Rounded down. One that is over stands there until etcd's next look.
       return Math.max(0, seconds + 1) * 1_000
     },
-    async using(lengths, work, io) {
+    async withLeases(lengths, work, io) {
       const taken = await Promise.all(lengths.map(ms => lives.take(whole(ms), io)))
       try {
         const used = await lives.risking(taken, () => work(taken))

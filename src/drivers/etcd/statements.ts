@@ -1,6 +1,6 @@
 /**
- * What is said to etcd, as data: the names of keys, and the parts of a transaction. Its JSON gateway has keys and values
- * in base64, and 64-bit numbers as text.
+ * What is said to etcd, as data: the names of keys, and the parts of a transaction. Its JSON gateway has keys and
+ * values in base64, and 64-bit numbers as text.
  *
  *   holdfast/NAMESPACE/lease/LEASE          counts the tickets that a lease has had
  *   holdfast/NAMESPACE/mark/KEY/ID          this id is forbidden

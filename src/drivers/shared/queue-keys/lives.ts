@@ -37,20 +37,20 @@ export interface Lives {
 const ENOUGH = 1 / 2
 /** With less than this gone, a life is as good as new. */
 const WORN = { part: 1 / 50, ms: 250 } as const
-const PRUNE_AT = 256
+const SWEEP_AT = 256
 
 /** `make`: the store's name of a new one, which lives `ms` from then on. */
 export function createLives(make: (ms: number, io: Io) => Promise<string>, clock = systemClock): Lives {
   const spare = new Map<number, Life[]>()
   const lent = new Map<string, Life>()
-  let pruneAt = PRUNE_AT
+  let sweepAt = SWEEP_AT
 
   /** Tickets that died where they stood have never given theirs back. */
-  function prune(): void {
-    if (lent.size < pruneAt) return
+  function sweep(): void {
+    if (lent.size < sweepAt) return
     const now = clock.now()
     for (const life of lent.values()) if (life.until + life.ms < now) lent.delete(life.id)
-    pruneAt = Math.max(PRUNE_AT, 2 * lent.size)
+    sweepAt = Math.max(SWEEP_AT, 2 * lent.size)
   }
 
   function lend(life: Life): Life {
@@ -64,7 +64,7 @@ export function createLives(make: (ms: number, io: Io) => Promise<string>, clock
       const list = spare.get(ms)
       for (let life = list?.pop(); life !== undefined; life = list?.pop())
         if (life.until - now >= ms * ENOUGH) return lend(life)
-      prune()
+      sweep()
       const id = await make(ms, io)
       return lend({ id, ms, until: now + ms, uses: 0, sound: true })
     },
