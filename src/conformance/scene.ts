@@ -73,7 +73,7 @@ export function timesFor(traits: StoreTraits, hooks: Hooks = {}): Times {
   return {
     tinyMs: Math.max(20, least),
     shortMs,
-    steadyMs: Math.max(300, least),
+    steadyMs: Math.max(300, least, Math.min(3 * least, 900)),
     longMs: Math.max(60_000, 20 * least),
     callMs: 50 + coldMs,
     patienceMs: hooks.patienceMs ?? 10_000 + 4 * shortMs + 2 * coldMs,

@@ -55,5 +55,15 @@ export async function databaseOf(address: string): Promise<Database> {
     const { sqliteDatabase } = await import('./databases/sqlite.ts')
     return sqliteDatabase(address)
   }
-  throw new ConfigurationError(`--db does not support ${scheme}: only SQLite. Name a file, or sqlite:PATH.`)
+  if (scheme === 'mysql' || scheme === 'mariadb') {
+    const { mysqlDatabase } = await import('./databases/mysql.ts')
+    return mysqlDatabase(address)
+  }
+  if (scheme === 'postgres' || scheme === 'postgresql') {
+    const { postgresDatabase } = await import('./databases/postgres.ts')
+    return postgresDatabase(address)
+  }
+  throw new ConfigurationError(
+    `--db does not support ${scheme}: name a file, sqlite:PATH, postgres://... or mysql://...`,
+  )
 }

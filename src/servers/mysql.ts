@@ -13,7 +13,7 @@ import type { Place, ServerKind } from './kind.ts'
 /** Run at every start, one statement a line. */
 const FIRST_STATEMENTS = `CREATE DATABASE IF NOT EXISTS test;
 CREATE USER IF NOT EXISTS test@'%' IDENTIFIED BY 'test';
-GRANT ALL ON *.* TO test@'%';
+GRANT ALL ON *.* TO test@'%' WITH GRANT OPTION;
 `
 
 const COMMON = {
@@ -75,6 +75,8 @@ function mysqld(place: Place): readonly string[] {
 function common({ home, port }: Place): readonly string[] {
   return [
     ...[`--datadir=${join(home, 'data')}`, `--port=${port}`, `--bind-address=${HOST}`, '--socket=socket'],
+    // When a server starts it removes the temporary tables that lie there, whosever they are.
+    `--tmpdir=${home}`,
     ...['--pid-file=server.pid', `--init-file=${join(home, 'first.sql')}`, '--max-connections=200'],
     ...['--innodb-buffer-pool-size=64M', '--innodb-flush-log-at-trx-commit=2'],
   ]

@@ -76,6 +76,7 @@ describe('options', () => {
     ['redis', 'RedisStoreOptions {'],
     ['redlock', "RedlockStoreOptions extends Omit<OpenOptions, 'sentinel'> {"],
     ['postgres', 'PostgresStoreOptions {'],
+    ['mysql', 'MysqlStoreOptions {'],
     ['memcached', 'MemcachedStoreOptions {'],
     ['http', 'HttpStoreOptions {'],
     ['etcd', 'EtcdStoreOptions {'],

@@ -24,8 +24,10 @@ const LAZY_PACKAGES: Readonly<Record<string, RegExp>> = {
   ioredis: /^src\/drivers\/redis/,
   iovalkey: /^src\/drivers\/redis/,
   redis: /^src\/drivers\/redis/,
+  mysql2: /^src\/drivers\/mysql/,
+  'mysql2/promise': /^src\/lab\/databases\/mysql/,
   'better-sqlite3': /^src\/drivers\/sqlite/,
-  pg: /^src\/drivers\/postgres/,
+  pg: /^src\/(drivers|lab\/databases)\/postgres/,
   postgres: /^src\/drivers\/postgres/,
   'fast-check': /^src\/conformance\/model\/model-test\.ts$/,
 }

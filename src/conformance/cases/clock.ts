@@ -63,7 +63,7 @@ async function holderAndLate(scene: Scene): Promise<Late> {
     token,
     async late(call) {
       const kept = scene.hooks.hold?.(scene.storage, KEY, 2 * lifeMs)
-      await Promise.race([kept, wait(lifeMs / 4)])
+      await Promise.race([kept, wait(lifeMs / 2)])
       const inTime = clock.now() - sentAt < lifeMs
       const answer = await call()
       await kept

@@ -24,7 +24,7 @@ export async function sqliteDatabase(address: string): Promise<Database> {
   return {
     address: `sqlite:${file}`,
     dialect: 'sqlite',
-    rowLock: 'BEGIN IMMEDIATE: SQLite locks the whole file, not the row',
+    rowLock: 'BEGIN IMMEDIATE: SQLite locks the whole file, where a server would lock this row and no other',
     forUpdate: '',
     async connect() {
       let database: DatabaseLike | undefined
