@@ -22,6 +22,7 @@ import { pageOf } from './page.ts'
 import { folderOf } from './folder.ts'
 import { progressOn } from './progress.ts'
 import { showVerdict, verdictOf } from './show.ts'
+import { tour } from './tour.ts'
 import { hasPassed, showEnded, showSum, sumAsJson } from './sum.ts'
 
 const FULL = 'the times of the source, where the usual ones are shorter'
@@ -53,7 +54,18 @@ export function addLab(program: Command): void {
       if (options.all === true) process.exitCode = await runAll(options)
       else print(...(options.json === true ? [listedAsJson(experiments)] : listed(experiments)))
     })
+  addTour(lab)
   for (const experiment of experiments) addExperiment(lab, experiment)
+}
+
+function addTour(lab: Command): void {
+  lab
+    .command('tour')
+    .description('four minutes: predict, then see; and what to do about your own system')
+    .option('--yes', 'ask nothing, only show')
+    .action(async ({ yes = false }: { readonly yes?: boolean }) => {
+      process.exitCode = exitOf(await tour({ yes, progress: progressOn(process.stderr), print }))
+    })
 }
 
 function refuse(name: string): never {

@@ -11,6 +11,7 @@ export function listed(experiments: readonly Experiment[]): readonly string[] {
       `${' '.repeat(width)}  ${one.takesS} s, needs ${needsOf(one)}; from ${one.source}`,
     ]),
     '',
+    'Begin:    holdfast lab tour      four minutes: predict, then see',
     'Run one:  holdfast lab employee',
     'Run all:  holdfast lab --all     in brief; what cannot be run here is named',
   ]

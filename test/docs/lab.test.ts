@@ -5,7 +5,8 @@ import { read } from '../tidy/sources.ts'
 
 const page = read('docs/lab.md')
 const program = await createProgram({ exit: 0, problem: '' }, ['lab'])
-const experiments = program.commands.find(command => command.name() === 'lab')?.commands ?? []
+const lab = program.commands.find(command => command.name() === 'lab')
+const experiments = lab?.commands.filter(command => command.name() !== 'tour') ?? []
 
 const sections = page.split(/^## /m)
 const [common = ''] = sections
@@ -15,6 +16,14 @@ test('there are experiments, in the order of the page', () => {
   expect(experiments.length).toBeGreaterThan(3)
   const described = [...page.matchAll(/^## (.+)$/gm)].map(([, title]) => title)
   expect(described).toEqual(experiments.map(command => command.name()))
+})
+
+test('the page begins with the options of the list, and with the tour and its own', () => {
+  const tour = lab?.commands.find(command => command.name() === 'tour')
+  const options = [...(lab?.options ?? []), ...(tour?.options ?? [])].map(({ long }) => long ?? '')
+  expect(options.length).toBeGreaterThan(3)
+  expect(common).toContain('npx holdfast lab tour')
+  expect(options.filter(option => !common.includes(option))).toEqual([])
 })
 
 describe.each(experiments.map(command => [command.name(), command] as const))('%s', (name, command) => {
