@@ -42,6 +42,10 @@ export const lockTable = {
     return (await on.execute(`DELETE FROM ${TABLE} WHERE resource_name = ?${whose}`, values)) > 0
   },
 
+  async clear(on: SqlTransaction): Promise<void> {
+    await on.execute(`DELETE FROM ${TABLE}`, [])
+  },
+
   /** Removes what is over at `now`. How many. */
   async sweep(on: SqlTransaction, now: number): Promise<number> {
     return on.execute(`DELETE FROM ${TABLE} WHERE expires_at <= ?`, [now])

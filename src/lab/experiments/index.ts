@@ -1,5 +1,6 @@
 /** The experiments, in the order in which the list shows them. */
 import type { Experiment } from '../experiment.ts'
+import { adjustableTtl } from './adjustable-ttl/adjustable-ttl.ts'
 import { crashedHolder } from './crashed-holder/crashed-holder.ts'
 import { doubleBooking } from './double-booking/double-booking.ts'
 import { emailGroup } from './email-group/email-group.ts'
@@ -7,6 +8,7 @@ import { employee } from './employee/employee.ts'
 import { failover } from './failover/failover.ts'
 import { pausedWriter } from './paused-writer/paused-writer.ts'
 import { redisAcl } from './redis-acl/redis-acl.ts'
+import { ttlIndex } from './ttl-index/ttl-index.ts'
 import { unlock } from './unlock/unlock.ts'
 import { withdrawal } from './withdrawal/withdrawal.ts'
 
@@ -14,7 +16,9 @@ export const experiments: readonly Experiment[] = [
   employee,
   withdrawal,
   emailGroup,
+  ttlIndex,
   crashedHolder,
+  adjustableTtl,
   pausedWriter,
   doubleBooking,
   unlock,
