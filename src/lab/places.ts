@@ -12,6 +12,7 @@ import { optional, storeOption } from './options.ts'
 import type { SettingsOf } from './options.ts'
 import type { Store } from '../store/contract.ts'
 import { storeAt } from './store.ts'
+import type { LabStore } from './store.ts'
 import type { Message } from './wire.ts'
 
 /** The options --store and --db. */
@@ -21,6 +22,7 @@ export const places = {
 }
 
 export interface Places {
+  readonly store: LabStore
   readonly database: Database
   /** Of the experiment itself: to prepare and to judge. */
   readonly connection: Connection
@@ -36,6 +38,7 @@ export async function findPlaces(stage: Stage<SettingsOf<typeof places>>): Promi
   const database = await databaseAt(stage.settings.db, stage.directory)
   const connection = stage.use(await database.connect())
   return {
+    store,
     database,
     connection,
     place: { store: store.address, db: database.address },

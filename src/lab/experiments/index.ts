@@ -2,6 +2,7 @@
 import type { Experiment } from '../experiment.ts'
 import { adjustableTtl } from './adjustable-ttl/adjustable-ttl.ts'
 import { crashedHolder } from './crashed-holder/crashed-holder.ts'
+import { deadlock } from './deadlock/deadlock.ts'
 import { doubleBooking } from './double-booking/double-booking.ts'
 import { emailGroup } from './email-group/email-group.ts'
 import { employee } from './employee/employee.ts'
@@ -21,6 +22,7 @@ export const experiments: readonly Experiment[] = [
   adjustableTtl,
   pausedWriter,
   doubleBooking,
+  deadlock,
   unlock,
   redisAcl,
   failover,
