@@ -7,6 +7,7 @@ import { doubleBooking } from './double-booking/double-booking.ts'
 import { emailGroup } from './email-group/email-group.ts'
 import { employee } from './employee/employee.ts'
 import { failover } from './failover/failover.ts'
+import { nested } from './nested/nested.ts'
 import { pausedWriter } from './paused-writer/paused-writer.ts'
 import { redisAcl } from './redis-acl/redis-acl.ts'
 import { ttlIndex } from './ttl-index/ttl-index.ts'
@@ -23,6 +24,7 @@ export const experiments: readonly Experiment[] = [
   pausedWriter,
   doubleBooking,
   deadlock,
+  nested,
   unlock,
   redisAcl,
   failover,
