@@ -9,6 +9,7 @@ import { http } from './drivers/http/opening.ts'
 import { etcd } from './drivers/etcd/opening.ts'
 import { memcached } from './drivers/memcached/opening.ts'
 import { memory } from './drivers/memory/opening.ts'
+import { mongodb } from './drivers/mongodb/opening.ts'
 import { mysql } from './drivers/mysql/opening.ts'
 import { postgres } from './drivers/postgres/opening.ts'
 import { redis } from './drivers/redis/opening.ts'
@@ -27,7 +28,7 @@ export interface OpenOptions extends LocksOptions {
 }
 
 /** Who opens what. A driver says its schemes; none is loaded before one of them is asked for. */
-const OPENINGS: readonly Opening[] = [memory, sqlite, redis, redlock, postgres, mysql, memcached, http, etcd]
+const OPENINGS: readonly Opening[] = [memory, sqlite, redis, redlock, postgres, mysql, memcached, http, etcd, mongodb]
 
 /** Any key will do: it is only asked whether somebody holds it, to learn whether the store answers. */
 const PROBE = 'holdfast'
@@ -41,7 +42,8 @@ const PROBE = 'holdfast'
  *
  * Addresses: memory: sqlite:PATH redis:// rediss:// valkey:// valkeys://, each of the four with +sentinel or +cluster,
  * redlock://h1:p1,h2:p2,h3:p3 postgres:// postgresql:// mysql:// mariadb:// memcached://h1:p1,h2:p2 http://host:port
- * https:// etcd:// etcds:// with h1:p1,h2:p2,h3:p3. Any of them may end in `?namespace=NAME`.
+ * https:// mongodb:// mongodb+srv:// etcd:// etcds:// with h1:p1,h2:p2,h3:p3. Any of them may end in
+ * `?namespace=NAME`.
  *
  * Nothing idle that holdfast opened keeps the process alive; a pending acquire and a held lease do.
  * @throws ConfigurationError  unknown scheme; client package missing (says what to install); a wrong option

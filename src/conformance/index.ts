@@ -3,6 +3,7 @@
  * on request.
  */
 import { crowdCases } from './cases/crowds.ts'
+import { electionCases } from './cases/election.ts'
 import { expiryCases } from './cases/expiry.ts'
 import { clockCases } from './cases/clock.ts'
 import { faultCases } from './cases/faults.ts'
@@ -40,6 +41,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
   'lost, late and repeated requests': faultCases,
   revoke: revokeCases,
   'what people see': viewCases,
+  elections: electionCases,
   'locks, strict': lockCases('strict'),
   'locks, cohort': lockCases('cohort'),
   'leases, strict': leaseCases('strict'),

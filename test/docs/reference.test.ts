@@ -79,6 +79,7 @@ describe('options', () => {
     ['mysql', 'MysqlStoreOptions {'],
     ['memcached', 'MemcachedStoreOptions {'],
     ['http', 'HttpStoreOptions {'],
+    ['mongodb', 'MongodbStoreOptions {'],
     ['etcd', 'EtcdStoreOptions {'],
   ])('of %s, in its page', (driver, start) => {
     const own = fieldsOf(withoutComments(read(`src/drivers/${driver}.ts`)), `interface ${start}`)

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, test } from 'vitest'
+import { electionCases } from '../../src/conformance/cases/election.ts'
 import { expiryCases } from '../../src/conformance/cases/expiry.ts'
 import { faultCases } from '../../src/conformance/cases/faults.ts'
 import { holdingCases } from '../../src/conformance/cases/holding.ts'
@@ -39,6 +40,7 @@ const GROUPS = {
   'lost, late and repeated requests': faultCases,
   revoke: revokeCases,
   'what people see': viewCases,
+  elections: electionCases,
   'locks, cohort': lockCases('cohort'),
   'leases, cohort': leaseCases('cohort'),
 }

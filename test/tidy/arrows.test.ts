@@ -27,6 +27,7 @@ const LAZY_PACKAGES: Readonly<Record<string, RegExp>> = {
   mysql2: /^src\/drivers\/mysql/,
   'mysql2/promise': /^src\/lab\/databases\/mysql/,
   'better-sqlite3': /^src\/drivers\/sqlite/,
+  mongodb: /^src\/drivers\/mongodb/,
   pg: /^src\/(drivers|lab\/databases)\/postgres/,
   postgres: /^src\/drivers\/postgres/,
   'fast-check': /^src\/conformance\/model\/model-test\.ts$/,
