@@ -3,10 +3,10 @@
  *
  * A lock is one document with its tickets in order. Who comes to a lock that nobody has, and who leaves one alone, say
  * one statement: an update by a pipeline, which MongoDB carries out atomically on a document. All else reads the
- * document, with the server's clock of the same command, applies the rule, and replaces it if it is still at the version
- * that was read. Every write is acknowledged by a majority that has it on disk, and what is read is what a majority has,
- * so nothing that is told can be rolled back. Time is the primary's. A TTL index only takes away documents that nobody
- * needs any more: it is swept once a minute, so it could not say who holds.
+ * document, with the server's clock of the same command, applies the rule, and replaces it if it is still at the
+ * version that was read. Every write is acknowledged by a majority that has it on disk, and what is read is what a
+ * majority has, so nothing that is told can be rolled back. Time is the primary's. A TTL index only takes away
+ * documents that nobody needs any more: it is swept once a minute, so it could not say who holds.
  *
  * Guarantee: consensus. A failover forgets nothing that was granted, as long as the members' clocks differ by no more
  * than `clockErrorMs`. One server alone is durable, and gone while it is down.
@@ -221,7 +221,7 @@ function limitOf({ timeoutMs }: Io): number {
   return Math.max(1, Math.ceil(timeoutMs))
 }
 
-/** Not one that a document of this name, gone since, has had: a swap that comes late must not find its version again. */
+/** Not one that a document of this name, gone since, has had: a swap that comes late must not find it again. */
 function firstVersion(): number {
   return Math.floor(systemClock.random() * 2 ** 52)
 }

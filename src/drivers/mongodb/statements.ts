@@ -2,9 +2,9 @@
  * What is said to MongoDB, as plain data made of the request alone: no server is needed to see what a statement does.
  *
  * Only what MongoDB has had since 5.0, and does atomically for one document: an update by a pipeline, a replacement
- * under a condition, an insertion under the unique `_id`. A text of the user's stands in `$literal`, since in a pipeline
- * "$name" is a field; each stage sees the document as the one before has left it, so what a stage computes with is bound
- * to a field (`_now`, `_go`, `_token`) by the stage before, and taken out by the last.
+ * under a condition, an insertion under the unique `_id`. A text of the user's stands in `$literal`, since in a
+ * pipeline "$name" is a field; each stage sees the document as the one before has left it, so what a stage computes
+ * with is bound to a field (`_now`, `_go`, `_token`) by the stage before, and taken out by the last.
  */
 import type { TicketRequest } from '../../store/contract.ts'
 import { LAYOUT, REMEMBER_MS } from './record.ts'
