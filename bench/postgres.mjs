@@ -2,7 +2,7 @@
 // own transaction, on the same client.
 //
 //   npm run bench -- postgres [--seconds 3] [--rounds 5] [--only solo,queue,crowd,bloat] [--client pg|postgres]
-//                             [--fsync on|off]
+//                             [--fsync on|off] [--wire MS]
 //
 //   solo    one task, one key: bare, the driver alone, locks
 //   queue   2 processes x 16 tasks on one key, 1 ms inside, 10 ms between, strictly in turn; against asking the same
@@ -10,9 +10,9 @@
 //   crowd   the same with nothing inside and nothing between, where 32 and where 512 tickets wait
 //   bloat   pages of tables and indexes after many sections, alone and in a crowd
 //
-// The server is one of its own (PostgreSQL 15), with synchronous commits to the disk unless --fsync off. Transactions
-// are counted by the server: each statement of ours is one, so they are round trips. An idle process tells how long
-// this machine itself stalls.
+// The server is one of its own (PostgreSQL 15), with synchronous commits to the disk unless --fsync off. --wire puts so
+// many milliseconds into each direction. Round trips are counted at the client, by statement. An idle process tells how
+// long this machine itself stalls.
 import { fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -24,6 +24,7 @@ import { createLocks } from '../dist/index.js'
 import { migrationAt } from '../dist/drivers/postgres/migration.js'
 import { postgresStore } from '../dist/drivers/postgres.js'
 import { POSTGRES } from '../dist/servers/postgres.js'
+import { startProxy } from '../dist/lab/faults/proxy.js'
 import { startServer } from '../dist/servers/start.js'
 
 const SELF = fileURLToPath(import.meta.url)
@@ -46,19 +47,23 @@ async function main() {
       only: { type: 'string', default: 'solo,queue,crowd,bloat' },
       client: { type: 'string', default: 'pg' },
       fsync: { type: 'string', default: 'on' },
+      wire: { type: 'string', default: '0' },
     },
   })
   const settings = { ms: Number(values.seconds) * 1_000, rounds: Number(values.rounds), client: values.client }
   const server = await startServer(POSTGRES, { args: ['-c', `fsync=${values.fsync}`] })
   const control = fork(SELF, ['idle'])
   try {
-    const url = server.address
+    const admin = await connected(server.address)
+    const wire = await startProxy({ port: server.port })
+    wire.set({ both: { delayMs: Number(values.wire) } })
+    const url = values.wire === '0' ? server.address : server.address.replace(`:${server.port}`, `:${wire.port}`)
     await migrationAt(url).apply({ timeoutMs: 60_000 })
-    const admin = await connected(url)
     await admin.query('CREATE TABLE bare (key text PRIMARY KEY, id text NOT NULL, until timestamptz NOT NULL)')
     const parts = { solo, queue, crowd, bloat }
     for (const name of values.only.split(',')) await parts[name]({ url, admin, ...settings })
     await admin.end()
+    await wire.close()
     control.send('report')
     const [stalledMs] = await once(control, 'message')
     console.log(`idle control    longest stall of the event loop ${stalledMs.toFixed(1)} ms`)
@@ -74,7 +79,7 @@ async function connected(url) {
   return client
 }
 
-async function solo({ url, admin, ms, rounds, client }) {
+async function solo({ url, ms, rounds, client }) {
   const bare = await bareLock(url)
   const store = postgresStore(url, { package: client })
   const locks = createLocks(postgresStore(url, { package: client }))
@@ -92,25 +97,25 @@ async function solo({ url, admin, ms, rounds, client }) {
     const goal = name in GOALS ? ` (goal ${GOALS[name]})` : ''
     console.log(`solo    ${name.padEnd(8)} ${String(rate).padStart(6)}/s   ${ratio} of bare${goal}`)
   }
-  const count = await transactions(admin, async () => Array.from({ length: 200 }))
-  const counted = await transactions(admin, async () => {
-    for (let index = 0; index < 200; index += 1) await section(store)
-  })
-  console.log(`solo    ${((counted - count) / 200).toFixed(2)} round trips a section`)
+  const counted = countStatements()
+  for (let index = 0; index < 200; index += 1) await section(store)
+  console.log(`solo    ${(counted() / 200).toFixed(2)} round trips a section`)
   await Promise.all([bare.close(), store.close(), locks.close()])
 }
 
-/** How many the server has carried out meanwhile; its own and ours for counting are in it. */
-async function transactions(admin, work) {
-  const read = async () => {
-    // A session tells its counts at most once a second.
-    await sleep(1_500)
-    const { rows } = await admin.query('SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()')
-    return Number(rows[0].xact_commit)
+/** Of this process, by `pg`, from now on. */
+function countStatements() {
+  let count = 0
+  const query = Client.prototype.query
+  Client.prototype.query = function (...words) {
+    count += 1
+    return query.apply(this, words)
   }
-  const before = await read()
-  await work()
-  return (await read()) - before
+  return () => count
+}
+
+function sum(results, name) {
+  return results.reduce((total, result) => total + result[name], 0)
 }
 
 async function section(store) {
@@ -130,11 +135,11 @@ async function perSecond(way, ms) {
   return (done * 1_000) / (performance.now() - startedAt)
 }
 
-async function queue({ url, admin, ms, rounds, client }) {
+async function queue({ url, ms, rounds, client }) {
   const settings = { url, ms, client, tasks: 16, insideMs: 1, betweenMs: 10 }
   const figures = { polling: [], strict: [] }
   for (let round = 0; round < Math.min(rounds, 3); round += 1)
-    for (const way of Object.keys(figures)) figures[way].push(await inQueue(admin, { ...settings, way }))
+    for (const way of Object.keys(figures)) figures[way].push(await inQueue({ ...settings, way }))
   const middle = list => list.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(list.length / 2)]
   for (const way of Object.keys(figures)) {
     const figure = middle(figures[way])
@@ -146,12 +151,12 @@ async function queue({ url, admin, ms, rounds, client }) {
   }
 }
 
-async function crowd({ url, admin, ms, rounds, client }) {
+async function crowd({ url, ms, rounds, client }) {
   const settings = { url, ms, client, way: 'strict', insideMs: 0, betweenMs: 0 }
   const ratios = []
   const rates = { 16: [], 256: [] }
   for (let round = 0; round < Math.min(rounds, 3); round += 1) {
-    for (const tasks of [16, 256]) rates[tasks].push(await inQueue(admin, { ...settings, tasks }))
+    for (const tasks of [16, 256]) rates[tasks].push(await inQueue({ ...settings, tasks }))
     ratios.push(rates[16].at(-1).perSecond / rates[256].at(-1).perSecond)
   }
   for (const [tasks, figures] of Object.entries(rates)) {
@@ -169,28 +174,20 @@ function told({ waits, mostToFewest, trips, stalledMs }) {
   )
 }
 
-async function inQueue(admin, settings) {
+async function inQueue(settings) {
   const key = `queue:${randomUUID()}`
   const children = [0, 1].map(() => fork(SELF, ['worker', JSON.stringify({ ...settings, key })]))
   await Promise.all(children.map(child => once(child, 'message')))
   const reports = Promise.all(children.map(child => once(child, 'message')))
-  let results = []
-  const counted = await transactions(admin, async () => {
-    for (const child of children) child.send('start')
-    results = (await reports).map(([report]) => report)
-  })
+  for (const child of children) child.send('start')
+  const results = (await reports).map(([report]) => report)
   const counts = results.flatMap(report => report.counts)
   const waits = results.flatMap(report => report.waits).toSorted((a, b) => a - b)
   return {
     perSecond: (waits.length * 1_000) / settings.ms,
     waits,
     mostToFewest: Math.max(...counts) / Math.max(1, Math.min(...counts)),
-    trips:
-      counted /
-      Math.max(
-        1,
-        results.reduce((sum, { all }) => sum + all, 0),
-      ),
+    trips: sum(results, 'statements') / Math.max(1, sum(results, 'all')),
     stalledMs: Math.max(...results.map(report => report.stalledMs)),
   }
 }
@@ -205,6 +202,7 @@ async function worker({ url, key, tasks, way, client, ms, insideMs, betweenMs })
   const waits = []
   let all = 0
   const stall = stallWatch()
+  const statements = countStatements()
   process.send('ready')
   await once(process, 'message')
   const startedAt = performance.now() + 1_000
@@ -225,13 +223,19 @@ async function worker({ url, key, tasks, way, client, ms, insideMs, betweenMs })
     }
   }
   await Promise.all(counts.map((_, index) => task(index)))
-  process.send({ counts, waits, all, stalledMs: stall() })
+  process.send({ counts, waits, all, statements: statements(), stalledMs: stall() })
   await locks.close()
   process.disconnect()
 }
 
+/** One statement at a time, as `pg` wants it. */
 async function bareLock(url) {
-  const client = await connected(url)
+  const one = await connected(url)
+  let last = Promise.resolve()
+  const client = {
+    query: query => (last = last.then(() => one.query(query))),
+    end: () => one.end(),
+  }
   const take = (key, id) => client.query({ name: 'take', text: UPSERT, values: [key, id] })
   return {
     async run(key, task = async () => {}) {

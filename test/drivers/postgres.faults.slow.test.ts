@@ -378,6 +378,30 @@ describeWithStore('postgres', 'postgres, fault by fault', () => {
     }
   }, 60_000)
 
+  test('a lock that nobody has used for a day goes by the way, and not one that somebody is in', async () => {
+    const { store, namespace } = setting()
+    const one = store()
+    const leave = async ({ key, id }: TicketRequest): Promise<unknown> =>
+      one.leave({ key, id, keepMs: 0, forbidMs: 0 }, IO)
+    const [old, held, forbidden] = [request({ key: 'old' }), request({ key: 'held' }), request({ key: 'forbidden' })]
+    for (const each of [old, held]) await one.enter(each, IO)
+    await leave(old)
+    await one.leave({ ...forbidden, keepMs: 0, forbidMs: 60_000 }, IO)
+    const mine = `namespace = convert_to('${namespace}', 'UTF8')`
+    await admin(`UPDATE holdfast_queues SET token_end = token_end - 2 * 86400000000 WHERE ${mine}`)
+    const keys = `SELECT convert_from(key, 'UTF8') FROM holdfast_queues WHERE ${mine} ORDER BY 1`
+    await vi.waitFor(async () => {
+      for (let index = 0; index < 64; index += 1) {
+        const section = request({ key: 'section' })
+        await one.enter(section, IO)
+        await leave(section)
+      }
+      expect(await admin(keys)).toEqual(['forbidden', 'held', 'section'])
+    }, PATIENCE)
+    expect(await one.enter(request({ key: 'held', queue: false }), IO)).toMatchObject({ status: 'refused' })
+    expect(await one.enter(forbidden, IO)).toMatchObject({ status: 'forbidden' })
+  }, 60_000)
+
   test('a migration may run again while locks are held, and by several at once', async () => {
     const { locks } = setting()
     const process = locks({ ttl: '2s' })

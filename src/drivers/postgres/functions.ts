@@ -7,7 +7,7 @@
  * than the lock that it waited for, and three who queue for one row all come to hold.
  *
  * Who comes alone is kept inside the row of its lock, and entering and leaving are one statement. The first call that
- * finds more to do (`holdfast_take`) makes it a row of holdfast_tickets; from then on, until nobody is left, each
+ * finds more to do (`holdfast_open`) makes it a row of holdfast_tickets; from then on, until nobody is left, each
  * ticket is a row: what one ticket costs does not depend on how many wait.
  */
 import { entering } from './functions/entering.ts'

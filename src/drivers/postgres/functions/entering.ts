@@ -94,7 +94,7 @@ BEGIN
       RETURN concat_ws(' ', 'holds', last - block, ttl, 0);
     END IF;
   END IF;
-  SELECT * INTO s FROM ${s}.holdfast_take(ns, k, known IS NULL, i, false);
+  SELECT * INTO s FROM ${s}.holdfast_open(ns, k, known IS NULL, i, false);
   IF NOT s.there THEN
     RETURN 'gone';
   END IF;
@@ -105,8 +105,7 @@ BEGIN
       RETURN concat_ws(' ', b.reason, b.message);
     END IF;
   END IF;
-  SELECT * INTO t FROM ${s}.holdfast_tickets x WHERE x.namespace = ns AND x.key = k AND x.id = i;
-  IF NOT FOUND THEN
+  IF s.mine IS NULL THEN
     IF known IS NOT NULL THEN
       RETURN 'gone';
     END IF;
@@ -128,6 +127,7 @@ BEGIN
     END IF;
     before := s.amount;
   ELSE
+    SELECT * INTO t FROM ${s}.holdfast_tickets x WHERE x.namespace = ns AND x.key = k AND x.token = s.mine;
     IF t.kept THEN
       RETURN 'kept';
     END IF;

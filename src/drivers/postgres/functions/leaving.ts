@@ -16,8 +16,8 @@ DECLARE
   t ${s}.holdfast_tickets;
   why text;
 BEGIN
-  SELECT * INTO s FROM ${s}.holdfast_take(ns, k, false, i, false);
-  SELECT * INTO t FROM ${s}.holdfast_tickets x WHERE x.namespace = ns AND x.key = k AND x.id = i;
+  SELECT * INTO s FROM ${s}.holdfast_open(ns, k, false, i, false);
+  SELECT * INTO t FROM ${s}.holdfast_tickets x WHERE x.namespace = ns AND x.key = k AND x.token = s.mine;
   SELECT f.message INTO why FROM ${s}.holdfast_forbidden f
     WHERE s.forbids AND f.namespace = ns AND f.key = k AND f.id = i AND f.reason = 'revoked';
   IF coalesce(t.revoked, why) IS NOT NULL THEN
@@ -70,11 +70,11 @@ BEGIN
       RETURN CASE WHEN held THEN 'held' ELSE 'absent' END;
     END IF;
   END IF;
-  SELECT * INTO s FROM ${s}.holdfast_take(ns, k, forbid > 0, i, false);
+  SELECT * INTO s FROM ${s}.holdfast_open(ns, k, forbid > 0, i, false);
   IF forbid > 0 THEN
     PERFORM ${s}.holdfast_forbid(ns, k, i, 'left', NULL, s.now, forbid);
   END IF;
-  SELECT * INTO t FROM ${s}.holdfast_tickets x WHERE x.namespace = ns AND x.key = k AND x.id = i;
+  SELECT * INTO t FROM ${s}.holdfast_tickets x WHERE x.namespace = ns AND x.key = k AND x.token = s.mine;
   IF NOT FOUND OR t.kept THEN
     RETURN 'absent';
   END IF;
@@ -104,7 +104,7 @@ DECLARE
   removed int := 0;
 BEGIN
   PERFORM ${s}.holdfast_durable();
-  SELECT * INTO s FROM ${s}.holdfast_take(ns, k, false, NULL, true);
+  SELECT * INTO s FROM ${s}.holdfast_open(ns, k, false, NULL, true);
   FOR t IN SELECT * FROM ${s}.holdfast_tickets x WHERE x.namespace = ns AND x.key = k ORDER BY x.token LOOP
     CONTINUE WHEN NOT CASE which WHEN 'all' THEN true WHEN 'holders' THEN t.token <= s.edge
       ELSE t.token <= named AND named < t.token + t.tokens END;

@@ -54,10 +54,11 @@ END
 $$`,
 
     // The key's lock, then the clock, then out with what has run out. `make`: a lock that nobody knows is made.
-    // `quiet`: who holds since now is neither marked nor told yet, since it may be taken out.
-    `CREATE OR REPLACE FUNCTION ${s}.holdfast_take(ns bytea, k bytea, make boolean, me text, quiet boolean,
+    // `quiet`: who holds since now is neither marked nor told yet, since it may be taken out. `mine`: the token of the
+    // ticket of `me`.
+    `CREATE OR REPLACE FUNCTION ${s}.holdfast_open(ns bytea, k bytea, make boolean, me text, quiet boolean,
   OUT there boolean, OUT now bigint, OUT token_end bigint, OUT forbids boolean,
-  OUT amount int, OUT holders int, OUT edge bigint, OUT exclusive boolean)
+  OUT amount int, OUT mine bigint, OUT holders int, OUT edge bigint, OUT exclusive boolean)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   q ${s}.holdfast_queues;
@@ -89,8 +90,9 @@ BEGIN
     q.crowded := true;
   END IF;
   IF q.crowded THEN
-    SELECT count(*), min(x.ends), coalesce(bool_or(x.ends > now + x.life + ${TOLERANCE}), false)
-      INTO amount, first_end, stretched
+    SELECT count(*), min(x.ends), coalesce(bool_or(x.ends > now + x.life + ${TOLERANCE}), false),
+        max(x.token) FILTER (WHERE x.id = me AND x.ends > now)
+      INTO amount, first_end, stretched, mine
       FROM ${s}.holdfast_tickets x WHERE x.namespace = ns AND x.key = k;
     IF first_end <= now THEN
       DELETE FROM ${s}.holdfast_tickets x WHERE x.namespace = ns AND x.key = k AND x.ends <= now;
