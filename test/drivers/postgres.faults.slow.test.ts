@@ -1,7 +1,7 @@
 /** The table of docs/drivers/postgres.md, a test or more for each row; and what an operator does to a database. */
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chownSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -13,6 +13,7 @@ import { createLocks, open } from '../../src/index.ts'
 import type { LocksOptions } from '../../src/index.ts'
 import { startProxy } from '../../src/lab/faults/proxy.ts'
 import type { FaultProxy } from '../../src/lab/faults/proxy.ts'
+import { MAKE_CERTIFICATE } from '../../src/servers/certificate.ts'
 import { POSTGRES } from '../../src/servers/postgres.ts'
 import { startServer } from '../../src/servers/start.ts'
 import type { FaultServer } from '../../src/servers/start.ts'
@@ -204,10 +205,11 @@ describeWithStore('postgres', 'postgres, fault by fault', () => {
 
   test('somebody keeps the row of a lock: leases of other locks go on, and it goes on when the row is free', async () => {
     const { locks, namespace } = setting()
-    const process = locks({ ttl: '2s', wait: '60s', fair: 'strict' })
+    // Were the others kept waiting with it, the lease would end.
+    const process = locks({ ttl: '6s', wait: '60s', fair: 'strict' })
     const other = await process.acquire('other')
     await (await process.acquire('kept')).release()
-    const kept = hold(server.address, namespace, { key: 'kept', ms: 5_000 })
+    const kept = hold(server.address, namespace, { key: 'kept', ms: 10_000 })
     await vi.waitFor(async () => {
       const busy =
         "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND pid <> pg_backend_pid()"
@@ -356,6 +358,34 @@ describeWithStore('postgres', 'postgres, fault by fault', () => {
     )
   }, 60_000)
 
+  test('TLS, where the address or the options ask for it, and only with whom the certificate names', async () => {
+    const [folder] = await admin('SHOW data_directory')
+    const [program = '', ...words] = MAKE_CERTIFICATE.words
+    await promisify(execFile)(program, [...words], { cwd: String(folder) })
+    const { uid, gid } = statSync(String(folder))
+    for (const name of ['server.key', 'server.crt']) chownSync(join(String(folder), name), uid, gid)
+    await admin('ALTER SYSTEM SET ssl = on', 'SELECT pg_reload_conf()')
+    const ca = join(String(folder), 'server.crt')
+    const encrypted =
+      'SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = '
+    for (const name of ['pg', 'postgres'] as const) {
+      const reached = async (parameters: string, options: PostgresStoreOptions = {}): Promise<void> => {
+        const label = randomUUID()
+        const address = `${server.address}?application_name=${label}&${parameters}`
+        const store = postgresStore(address, { package: name, ...options })
+        ends.push(() => store.close())
+        await vi.waitFor(() => store.inspect('a', IO), PATIENCE)
+        expect(await admin(`${encrypted}'${label}'`), name).toEqual([true])
+      }
+      await reached('sslmode=require')
+      await reached(`sslmode=verify-full&sslrootcert=${encodeURIComponent(ca)}`)
+      await reached('', { tls: { ca: readFileSync(ca) } })
+      const unknown = postgresStore(`${server.address}?sslmode=verify-full`, { package: name })
+      ends.push(() => unknown.close())
+      await expect(unknown.inspect('a', IO), name).rejects.toThrow(/self.signed certificate/)
+    }
+  }, 60_000)
+
   test('a wrong password and an unknown database are told as such', async () => {
     const [file] = await admin("CREATE ROLE secret LOGIN PASSWORD 'right'", 'SHOW hba_file')
     const before = readFileSync(String(file), 'utf8')
@@ -404,7 +434,7 @@ describeWithStore('postgres', 'postgres, fault by fault', () => {
 
   test('a migration may run again while locks are held, and by several at once', async () => {
     const { locks } = setting()
-    const process = locks({ ttl: '2s' })
+    const process = locks()
     const lease = await process.acquire('account:7')
     const waiting = process.acquire('account:7', { meta: { own: 'ticket' } })
     await Promise.all([migrate(server.address), migrate(server.address), migrate(server.address)])

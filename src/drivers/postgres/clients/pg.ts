@@ -40,7 +40,9 @@ export async function dialPg(
 ): Promise<Wire> {
   const { host, port, user, password, database, tls, applicationName } = address
   const library = 'Client' in module ? module : made(module, 'default')
-  const settings = defined({ host, port, user, password, database, ssl: tls, application_name: applicationName })
+  // Named for the check of the certificate: without a name in it Node compares with localhost.
+  const ssl = tls && { host, ...tls }
+  const settings = defined({ host, port, user, password, database, ssl, application_name: applicationName })
   return connected(construct(library, 'Client', { ...settings, keepAlive: true }), dialing)
 }
 

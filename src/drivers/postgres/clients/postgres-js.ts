@@ -34,7 +34,7 @@ export function dialPostgresJs(
   dialing: Dialing,
 ): Promise<Wire> {
   const { host, port, user, password, database, tls, applicationName } = address
-  const settings = defined({ host, port, user, password, database, ssl: tls })
+  const settings = defined({ host, port, user, password, database, ssl: tls && { host, ...tls } })
   return connected(module, { ...settings, connection: { application_name: applicationName } }, dialing)
 }
 
@@ -64,9 +64,11 @@ async function connected(module: object, settings: object, { ears, timeoutMs }: 
   }
   const sql = method(module, 'default', options)
   if (!isSql(sql)) throw new TypeError('the package made no client')
+  // Under TLS it still writes its farewell to the socket, and nobody would catch that this fails.
+  const plain = !Reflect.get(settings, 'ssl')
   const close = (): void => {
     sql.end({ timeout: 0 }).catch(ignore)
-    socket?.destroy()
+    if (plain) socket?.destroy()
   }
   const hello = async (): Promise<number> => (await sql.unsafe('SELECT 1', [], {}).values()).state?.pid ?? 0
   const pid = await endingLate(hello, { timeoutMs, end: close })
