@@ -50,8 +50,9 @@ export function statements(schema: string, namespace: string): Statements {
       const wanted = requests.map(({ key, id, ttlMs }) => [Buffer.from(key).toString('hex'), idOf(id), micros(ttlMs)])
       return call('renew', [space, JSON.stringify(wanted)], true)
     },
+    // Somebody may wait for what is given back; what is given up is waited for by nobody before its turn.
     leave: ({ key, id, keepMs, forbidMs }) =>
-      call('leave', [space, Buffer.from(key), idOf(id), micros(keepMs), micros(forbidMs)], true),
+      call('leave', [space, Buffer.from(key), idOf(id), micros(keepMs), micros(forbidMs)], forbidMs === 0),
     revoke(key, { tickets, reason, now }) {
       const [which, token] = typeof tickets === 'number' ? ['token', tickets] : [tickets, null]
       return call('revoke', [space, Buffer.from(key), which, token, jsonOf(reason), now], true)
