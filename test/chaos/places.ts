@@ -15,7 +15,8 @@ export interface Place {
 }
 
 /** Several servers behind one address tell each other's ports, and TLS looks at the name: those go without a proxy. */
-const PLAIN = /^(redis|valkey|redlock):\/\/([^/?]+)(.*)$/
+const PLAIN = /^(redis|valkey|redlock|mysql|mariadb):\/\/([^/?]+)(.*)$/
+const USUAL_PORT: Readonly<Record<string, number>> = { mysql: 3_306, mariadb: 3_306 }
 
 export async function placeAt(given: string, seed: number): Promise<Place> {
   if (given === 'sqlite:') return temporaryFile()
@@ -26,8 +27,9 @@ export async function placeAt(given: string, seed: number): Promise<Place> {
   for (const [index, host] of hosts.split(',').entries()) {
     const { username, password, hostname, port } = new URL(`redis://${host}`)
     const proxy = await startProxy({
-      ...{ host: hostname, port: Number(port === '' ? 6_379 : port), seed: seed + index },
-      protocol: 'redis',
+      ...{ host: hostname, port: port === '' ? (USUAL_PORT[scheme] ?? 6_379) : Number(port), seed: seed + index },
+      // Only there a command can be told from the next, and be sent twice.
+      ...(scheme in USUAL_PORT ? {} : { protocol: 'redis' }),
     })
     proxies.push(proxy)
     const user = password === '' ? '' : `${username}:${password}@`

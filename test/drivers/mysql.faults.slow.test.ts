@@ -94,6 +94,30 @@ describe.skipIf(obstacle !== null)('mysql, fault by fault', () => {
     expect(token).toBeGreaterThan(old)
   })
 
+  test('a process stands still in the middle of any verb: nobody else waits for its row', async () => {
+    const proxy = await proxyTo(mariadb)
+    const [far, near] = [storeAt(proxy.address), storeAt(mariadb.address)]
+    const [holds, waits] = [request(), request()]
+    await far.enter(holds, IO)
+    await far.enter(waits, IO)
+    const verbs = [
+      () => far.enter(request(), IO),
+      () => far.enter(request({ key: 'free' }), IO),
+      () => renewed(far, holds),
+      () => leave(far, waits),
+      () => leave(far, holds),
+    ]
+    for (const verb of verbs) {
+      proxy.set({ toClient: { hold: true } })
+      const standing = verb().catch((error: unknown) => error)
+      await sleep(30)
+      // A row that is kept would be waited for to the end.
+      for (const key of [KEY, 'free']) await near.enter(request({ key, queue: false }), { timeoutMs: 15_000 })
+      proxy.clear()
+      await standing
+    }
+  })
+
   test('the server hangs: of fifty leases each aborts before its ttl is over', { timeout: START_MS }, async () => {
     const stalledMs = watchStalls()
     const locks = locksAt(mariadb.address, { ttl: '3s', storeTimeout: '1s' })
@@ -266,6 +290,36 @@ describe.skipIf(obstacle !== null)('mysql, fault by fault', () => {
     await granted(store, wanted)
     return wanted
   }
+
+  test('its tablespace is full: nothing is granted, and an error says what to do', { timeout: START_MS }, async () => {
+    const args = ['--innodb-data-file-path=ibdata1:12M', '--innodb-file-per-table=0']
+    const full = await startServer(MARIADB, { args })
+    ends.push(() => full.close())
+    await migrate(full.address)
+    const store = storeAt(full.address)
+    const held = tokenOf(await store.enter(request(), IO))
+    await onDatabase(full.address, async admin => {
+      await admin.query('CREATE TABLE filler (id INT AUTO_INCREMENT PRIMARY KEY, x LONGBLOB)')
+      for (const bytes of [1e6, 1e5, 1e4, 1e3, 100]) {
+        const fill = () => admin.query('INSERT INTO filler (x) VALUES (?)', [Buffer.alloc(bytes)])
+        for (let filled = true; filled;) filled = await fill().then(Boolean, () => false)
+      }
+    })
+    // A row may find room in a page that is there already.
+    const enters = Array.from({ length: 50 }, (_, index) =>
+      store.enter(request({ key: `new:${index}`, holder: 'h'.repeat(4_000) }), IO),
+    )
+    const failed = (await Promise.allSettled(enters)).flatMap(each => (each.status === 'rejected' ? [each.reason] : []))
+    expect(failed.length).toBeGreaterThan(0)
+    for (const error of failed) {
+      expect(error).toMatchObject({ code: 'HOLDFAST_STORE_UNAVAILABLE', ambiguous: false })
+      expect(String(error)).toContain('make room')
+    }
+    expect(await store.inspect(KEY, IO)).toMatchObject({ holders: [{ token: held }] })
+    let listed = 0
+    for await (const lock of store.list('new:', IO)) listed += lock.holders.length
+    expect(listed).toBe(enters.length - failed.length)
+  })
 
   describe('the clock of the server', () => {
     let stepped: FaultServer

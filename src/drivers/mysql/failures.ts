@@ -45,6 +45,12 @@ const REFUSED: readonly (readonly [codes: readonly number[], advice: string])[] 
   [[1665], 'Set binlog_format to ROW or MIXED: at STATEMENT the server takes no writes at READ COMMITTED.'],
   [[1251, 2059], 'The client package does not know how this user logs in. Update mysql2.'],
 ]
+/** What helps against a state of the server. */
+const REMEDIES: readonly (readonly [codes: readonly number[], remedy: string])[] = [
+  [[1021, 1114], ' Its disk, or its tablespace, is full: make room.'],
+  [[1040, 1203], ' Raise max_connections, or start fewer processes.'],
+  [READ_ONLY, ' Name the primary.'],
+]
 /** Of the client, before a statement was sent. */
 const NOT_SENT = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENOENT|closed state|Pool is closed|lent no connection/
 
@@ -76,10 +82,20 @@ export function failure(cause: unknown, where: string, { sent }: { readonly sent
   if (cause instanceof Error && 'sql' in cause) Reflect.deleteProperty(cause, 'sql')
   const code = codeOf(cause)
   const text = `${textOf(cause)}${code === null ? '' : ` (${code})`}`
-  const advice = REFUSED.find(([codes]) => code !== null && codes.includes(code))?.[1]
+  const advice = helpFor(code, REFUSED)
   if (advice !== undefined) return new ConfigurationError(`${where} refuses: ${text}. ${advice}`, { cause })
   const executed = !(code !== null && NOT_EXECUTED.includes(code)) && !NOT_SENT.test(text)
-  return new StoreUnavailableError(`${where} cannot be used: ${text}.`, { cause, ambiguous: sent && executed })
+  return new StoreUnavailableError(`${where} cannot be used: ${text}.${helpFor(code, REMEDIES) ?? ''}`, {
+    cause,
+    ambiguous: sent && executed,
+  })
+}
+
+function helpFor(
+  code: number | null,
+  table: readonly (readonly [codes: readonly number[], help: string])[],
+): string | undefined {
+  return table.find(([codes]) => code !== null && codes.includes(code))?.[1]
 }
 
 function textOf(cause: unknown): string {
