@@ -4,12 +4,15 @@
 import { randomUUID } from 'node:crypto'
 import { createPool as createCallbackPool } from 'mysql2'
 import { createConnection, createPool } from 'mysql2/promise'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { ConfigurationError } from '../../src/base/errors.ts'
 import { tokenCases } from '../../src/conformance/cases/tokens.ts'
 import { viewCases } from '../../src/conformance/cases/views.ts'
 import { registerGroups } from '../../src/conformance/suite.ts'
 import { migrationOf } from '../../src/drivers/mysql/migration.ts'
+import { connect } from '../../src/drivers/mysql/connection.ts'
+import { statement } from '../../src/drivers/mysql/statements.ts'
+import { createSweeper } from '../../src/drivers/mysql/sweeper.ts'
 import { mysqlStore } from '../../src/drivers/mysql.ts'
 import { createLocks } from '../../src/locks/locks.ts'
 import { obstacleOf } from '../../src/servers/find.ts'
@@ -23,6 +26,15 @@ import { describeWithStore } from '../support/stores.ts'
 import { read } from '../tidy/sources.ts'
 
 const IO = { timeoutMs: 10_000 }
+const REQUEST = {
+  holder: '',
+  mode: 'exclusive',
+  limit: null,
+  waiterTtlMs: 5_000,
+  queue: true,
+  tokens: 1,
+  meta: {},
+} as const
 const START_MS = 90_000
 
 let ends: (() => unknown)[] = []
@@ -103,6 +115,33 @@ for (const name of ['mariadb', 'mysql']) {
         { lock_key: 'account:7', holder: 'cyn', state: 'waits', mode: 'exclusive', life: 5 },
       ])
       expect(Object.keys(Array.isArray(rows) ? (rows[0] ?? {}) : {})).not.toContain('id')
+    })
+
+    test('rows that nobody needs are removed as the work goes on, and no others', { timeout: START_MS }, async () => {
+      const database = `db_${randomUUID().replaceAll('-', '')}`
+      await onDatabase(url, admin => admin.query(`CREATE DATABASE ${database}`))
+      ends.push(() => onDatabase(url, admin => admin.query(`DROP DATABASE ${database}`)))
+      const there = String(Object.assign(new URL(url), { pathname: `/${database}` }))
+      await migrate(there)
+      const store = mysqlStore(there)
+      ends.push(() => store.close())
+      for (const [key, ttlMs] of Object.entries({ 'old:1': 200, 'old:2': 200, held: 300_000, young: 200 }))
+        await store.enter({ ...REQUEST, key, id: key, ttlMs }, IO)
+      await onDatabase(there, admin => admin.query("UPDATE holdfast_records SET token_end = 1 WHERE name <> 'young'"))
+      const connection = connect(there)
+      ends.push(() => connection.close())
+      const sweeper = createSweeper((text, values, io) => connection.use(link => link.ask(statement(text, values)), io))
+      const left = async (): Promise<readonly string[]> => {
+        const [rows] = await onDatabase(there, admin => admin.query('SELECT name FROM holdfast_records'))
+        return Array.isArray(rows) ? rows.map(row => ('name' in row ? String(row['name']) : '')).toSorted() : []
+      }
+      await vi.waitFor(
+        async () => {
+          for (let writes = 0; writes < 64; writes += 1) sweeper.wrote()
+          expect(await left()).toEqual(['held', 'young'])
+        },
+        { timeout: 60_000, interval: 20 },
+      )
     })
 
     test('the command line runs under a lock, and ends when the command does', async () => {

@@ -73,9 +73,10 @@ export const PAGE = `SELECT name, token_end, free_at, queue, ${NOW} AS micros
 FROM ${TABLE} WHERE namespace = ? AND name >= ? AND name < ? ORDER BY name LIMIT ?`
 
 const IS_OLD = `token_end < ${NOW} - 86400000000 AND ${IS_FREE}`
-/** Of so many records from this id on, those that a day has passed over and nobody is in. */
-export const OLD = `SELECT id
-FROM (SELECT id, token_end, free_at FROM ${TABLE} WHERE id >= ? ORDER BY id LIMIT ?) AS some WHERE ${IS_OLD}`
+const oldOf = (side: string): string => `SELECT id
+FROM (SELECT id, token_end, free_at FROM ${TABLE} WHERE id ${side} LIMIT ?) AS some WHERE ${IS_OLD}`
+/** Of so many records on one side of this id, and on the other, those that a day has passed over and nobody is in. */
+export const OLD = [oldOf('>= ? ORDER BY id'), oldOf('< ? ORDER BY id DESC')] as const
 export const FORGET = `DELETE FROM ${TABLE} WHERE id IN (?) AND ${IS_OLD}`
 
 type Value = number | Uint8Array | null

@@ -1,9 +1,10 @@
 /**
  * Removes records that nobody needs, as the work goes on and without a timer: after every 64 writes the next 64 rows
- * from a random place on are looked at, of whatever namespace. Ids are hashes, so every place is as likely; a write
- * makes at most one row and looks at one, so the table holds at most about twice the keys of a day.
+ * from a random place on, up or down, are looked at, of whatever namespace. Ids are hashes, so every row's turn comes as
+ * often; a write makes at most one row and looks at one, so the table holds at most about twice the keys of a day.
  */
 import { randomBytes } from 'node:crypto'
+import { systemClock } from '../../base/clock.ts'
 import { bytes } from '../../base/decode.ts'
 import type { Io } from '../../store/contract.ts'
 import type { Reply } from './client.ts'
@@ -25,7 +26,7 @@ export function createSweeper(ask: (text: string, values: Values, io: Io) => Pro
   async function sweep(): Promise<void> {
     const io = { timeoutMs: SWEEP_MS }
     try {
-      const { rows } = await ask(OLD, [randomBytes(32), ROWS], io)
+      const { rows } = await ask(systemClock.random() < 0.5 ? OLD[0] : OLD[1], [randomBytes(32), ROWS], io)
       if (rows.length > 0) await ask(FORGET, [rows.map(row => bytes(row, 'id'))], io)
     } catch {
       // As above.
