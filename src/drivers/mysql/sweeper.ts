@@ -1,7 +1,8 @@
 /**
  * Removes records that nobody needs, as the work goes on and without a timer: after every 64 writes the next 64 rows
- * from a random place on, up or down, are looked at, of whatever namespace. Ids are hashes, so every row's turn comes as
- * often; a write makes at most one row and looks at one, so the table holds at most about twice the keys of a day.
+ * from a random place on, up or down, are looked at, of whatever namespace. Ids are hashes, so every row's turn
+ * comes as often; a write makes at most one row and looks at one, so the table holds at most about twice the keys of a
+ * day.
  */
 import { randomBytes } from 'node:crypto'
 import { systemClock } from '../../base/clock.ts'
