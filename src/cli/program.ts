@@ -170,6 +170,8 @@ export function createProgram(outcome: Outcome, argv: readonly string[]): Promis
     .argument('<file...>', 'journals, as the option `journal` of the library writes them')
     .option('--key <key>', 'only this key')
     .option('--last <n>', 'draw the newest n entries of each key', countOption, 40)
+    .option('--from <duration>', 'draw only what happened from so long after the first line on', durationOption)
+    .option('--to <duration>', 'draw only what happened until so long after the first line', durationOption)
     .option('--check', 'draw nothing; exit code 1 if two believed at once that they held, with their names')
     .option('--report <file>', 'write a page with pictures there, one HTML file that needs nothing else')
     .option('--json', 'leases and what went wrong, or what --check found, as JSON for programs')

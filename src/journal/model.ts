@@ -51,6 +51,7 @@ const KINDS: Readonly<Record<string, MarkKind>> = {
   pays: 'confirmation',
   renewed: 'renewal',
   refused: 'refused',
+  'is refused': 'refused',
   'timed-out': 'refused',
   stale: 'refused',
   'is stale': 'refused',

@@ -59,9 +59,15 @@ export interface Story {
 
 /** One for each key that somebody held, in the order in which the keys first appear. */
 export function storiesOf(entries: readonly Entry[]): readonly Story[] {
-  const keys = [...new Set(entries.map(keyOf).filter(key => key !== undefined))]
-  return keys.flatMap(key => {
-    const own = entries.filter(entry => keyOf(entry) === key)
+  const byKey = new Map<string, Entry[]>()
+  for (const entry of entries) {
+    const key = keyOf(entry)
+    if (key === undefined) continue
+    const own = byKey.get(key) ?? []
+    own.push(entry)
+    byKey.set(key, own)
+  }
+  return [...byKey].flatMap(([key, own]) => {
     const beliefs = beliefsOf(own)
     return beliefs.length === 0 ? [] : [storyOf(key, own, beliefs)]
   })
@@ -75,7 +81,8 @@ interface Work {
 
 function storyOf(key: string, entries: readonly Entry[], beliefs: readonly Belief[]): Story {
   const start = entries[0]?.ms ?? 0
-  const works = beliefs.map(belief => ({ belief, deeds: deedsOf(belief, { entries, beliefs }) }))
+  const deeds = deedsOf(entries, beliefs)
+  const works = beliefs.map(belief => ({ belief, deeds: deeds.get(belief) ?? [] }))
   const troubles = [
     ...overlapsOf(works.map(longest)).map(overlap => overlapping(overlap, { works, start })),
     ...works.flatMap(work => troublesOf(work, start)),
@@ -87,16 +94,24 @@ function storyOf(key: string, entries: readonly Entry[], beliefs: readonly Belie
   }
 }
 
-/** By the token that they carry; else those of its holder, up to its next lease. */
-function deedsOf(
-  { holder, token, from }: Belief,
-  { entries, beliefs }: { readonly entries: readonly Entry[]; readonly beliefs: readonly Belief[] },
-): readonly Entry[] {
-  const next = beliefs.find(other => other.holder === holder && other.from.ms > from.ms)?.from.ms ?? Infinity
-  return entries.filter(entry => {
-    if (entry.holder !== holder || deedOf(entry) === null || entry.ms < from.ms) return false
-    return entry.token === undefined ? entry.ms < next : entry.token === token
-  })
+/** By the token that they carry; else of the lease that their holder had last. */
+function deedsOf(entries: readonly Entry[], beliefs: readonly Belief[]): ReadonlyMap<Belief, readonly Entry[]> {
+  const nameOf = ({ holder, token }: { readonly holder: string; readonly token?: number | undefined }): string =>
+    JSON.stringify([holder, token])
+  const byToken = new Map(beliefs.map(belief => [nameOf(belief), belief]))
+  const began = new Map(beliefs.map(belief => [belief.from, belief]))
+  const last = new Map<string, Belief>()
+  const deeds = new Map<Belief, Entry[]>()
+  for (const entry of entries) {
+    const begun = began.get(entry)
+    if (begun !== undefined) last.set(entry.holder, begun)
+    const belief = entry.token === undefined ? last.get(entry.holder) : byToken.get(nameOf(entry))
+    if (belief === undefined || deedOf(entry) === null) continue
+    const own = deeds.get(belief) ?? []
+    own.push(entry)
+    deeds.set(belief, own)
+  }
+  return deeds
 }
 
 function deedOf({ type }: Entry): Deed | null {

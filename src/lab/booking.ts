@@ -77,6 +77,8 @@ export async function book(turn: Turn<Bookable>, { locks, connection, ...booker 
 
   const options = { ttl, renew: way.renewed === undefined ? 'manual' : 'auto' } as const
   await underLease({ turn, locks, options }, async lease => {
+    // So that the lanes show from when on it works without one.
+    lease.signal.addEventListener('abort', () => lease.state === 'lost' && act('is over'))
     try {
       if (!(await attempt({ guest, lease, request: `${turn.key}:${guest}` }))) return
       act('committed')

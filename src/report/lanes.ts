@@ -14,7 +14,7 @@ export function lanesIn(
   lanes: readonly Lane[],
   { id, title }: { readonly id: string; readonly title: string },
 ): Html | null {
-  const wide = picture(lanes, { id, title, width: WIDE })
+  const wide = picture(lanes, { id, title, width: WIDE, events: 'ready' })
   if (wide === null) return null
   const start = instantsOf(lanes).reduce((least, at) => Math.min(least, at))
   const events = numbered(lanes).map(({ number, at, lane, text, kind }) => ({

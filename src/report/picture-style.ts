@@ -155,4 +155,10 @@ export const PICTURE = css`
   .picture .renewal:focus line {
     stroke-width: 4;
   }
+  .picture .told text {
+    font-size: 12px;
+  }
+  .picture .told .bad {
+    fill: var(--bad);
+  }
 `

@@ -9,9 +9,10 @@
 import { humanMs } from '../base/duration.ts'
 import { instantsOf, numbered, showAt, SPAN_MEANINGS, SPAN_ORDER } from '../journal/model.ts'
 import type { Lane, MarkKind, Numbered, Span } from '../journal/model.ts'
-import { html } from './html.ts'
+import { html, markupOf } from './html.ts'
 import type { Html } from './html.ts'
 import { glyphOf, legendOf } from './legend.ts'
+import { PICTURE } from './picture-style.ts'
 import { timeScale } from './scale.ts'
 import type { Scale } from './scale.ts'
 
@@ -23,6 +24,11 @@ export interface PictureOptions {
   readonly width: number
   /** Name of its hatching, which must be the only one of the page. Default: the id. */
   readonly hatch?: string
+  /**
+   * All that happened, in words below: for a picture without a page around it. ready: hidden, for who saves it (`tall`
+   * is its height then). Default: not at all.
+   */
+  readonly events?: 'told' | 'ready'
 }
 
 const PAD = 10
@@ -41,8 +47,14 @@ interface Pin {
   readonly row: number
 }
 
+/** A picture as a file that needs no page around it: with its style. Empty: nothing happened. */
+export function standalone(lanes: readonly Lane[], options: PictureOptions): string {
+  const drawn = picture(lanes, { ...options, events: 'told' })
+  return drawn === null ? '' : markupOf(drawn).replace('>', `><style>${PICTURE}</style>`)
+}
+
 /** null: nothing happened. */
-export function picture(lanes: readonly Lane[], { id, title, width, hatch = id }: PictureOptions): Html | null {
+export function picture(lanes: readonly Lane[], { id, title, width, hatch = id, events }: PictureOptions): Html | null {
   const instants = instantsOf(lanes)
   if (instants.length === 0) return null
   const scale = timeScale(instants, { from: PAD + 4, to: width - PAD - 4 })
@@ -62,7 +74,9 @@ export function picture(lanes: readonly Lane[], { id, title, width, hatch = id }
   })
   const bottom = y
   const legend = legendOf(lanes, { hatch, top: bottom, left: PAD, width: width - PAD })
-  const height = bottom + legend.height + 4
+  const below = bottom + legend.height + 4
+  const tall = below + marks.length * LINE + PAD
+  const height = events === 'told' ? tall : below
   const shared = { id, hatch, scale, start }
   return html`<svg
     class="picture"
@@ -70,6 +84,7 @@ export function picture(lanes: readonly Lane[], { id, title, width, hatch = id }
     viewBox="0 0 ${width} ${height}"
     width="${width}"
     height="${height}"
+    data-tall="${tall}"
     role="group"
     aria-label="${title}"
   >
@@ -79,7 +94,7 @@ export function picture(lanes: readonly Lane[], { id, title, width, hatch = id }
         <rect class="hatch-ink" width="2.5" height="6" />
       </pattern>
     </defs>
-    <rect class="paper" width="${width}" height="${height}" />
+    <rect class="paper" width="${width}" height="${tall}" />
     ${axis(scale, bottom)}
     ${placed.map(
       ({ lane, index, top, pins, renewals }) =>
@@ -98,8 +113,27 @@ export function picture(lanes: readonly Lane[], { id, title, width, hatch = id }
           ${pins.map(pin => pinned(pin, { ...shared, index, name: lane.name, top: top + NAME + BAR + 6 }))}
         </g>`,
     )}
-    ${legend.drawn}
+    ${legend.drawn}${events === undefined ? null : told(marks, { lanes, start, width, top: below, events })}
   </svg>`
+}
+
+const LINE = 17
+
+interface Told {
+  readonly lanes: readonly Lane[]
+  readonly start: number
+  readonly width: number
+  readonly top: number
+  readonly events: 'told' | 'ready'
+}
+
+function told(marks: readonly Numbered[], { lanes, start, width, top, events }: Told): Html {
+  const lines = marks.map(mark => {
+    const text = tell(mark, { start, name: lanes[mark.lane]?.name ?? '' })
+    const y = top + LINE * mark.number - 4
+    return html`<text class="${toneOf(mark.kind)}" x="${PAD}" y="${y}">${cut(text, width)}</text>`
+  })
+  return html`<g class="told" display="${events === 'ready' ? 'none' : 'inline'}">${lines}</g>`
 }
 
 /** What is drawn over the others comes last. */

@@ -74,6 +74,9 @@ function walk(svg, detail) {
 
 function save(figure) {
   const svg = figure.querySelector('svg').cloneNode(true)
+  svg.querySelector('.told').setAttribute('display', 'inline')
+  svg.setAttribute('height', svg.dataset.tall)
+  svg.setAttribute('viewBox', '0 0 ' + svg.getAttribute('width') + ' ' + svg.dataset.tall)
   const style = document.createElementNS('http://www.w3.org/2000/svg', 'style')
   style.textContent = document.getElementById('picture-style').textContent
   svg.prepend(style)

@@ -1,10 +1,7 @@
 /** Journals as a page: for each key the picture, the table of its leases, and what went wrong. */
 import { count } from '../base/text.ts'
-import { timelines } from '../journal/lanes.ts'
 import type { KeyTimeline } from '../journal/lanes.ts'
 import { showAt } from '../journal/model.ts'
-import type { MergedJournal } from '../journal/read.ts'
-import { storiesOf } from '../journal/stories.ts'
 import type { Story } from '../journal/stories.ts'
 import { tableOf, tellTrouble } from '../journal/tell.ts'
 import { html } from './html.ts'
@@ -14,16 +11,13 @@ import { page, status, table } from './page.ts'
 import { provenanceOf } from './provenance.ts'
 
 export interface TimelinePageOptions {
-  /** Draw the newest so many entries of each key. */
-  readonly last: number
+  readonly drawn: readonly KeyTimeline[]
   /** What may make it wrong. */
   readonly doubts: readonly string[]
   readonly argv: readonly string[]
 }
 
-export function timelinePage(entries: MergedJournal['entries'], { last, doubts, argv }: TimelinePageOptions): string {
-  const stories = storiesOf(entries)
-  const drawn = timelines(entries, { last, renewals: true })
+export function timelinePage(stories: readonly Story[], { drawn, doubts, argv }: TimelinePageOptions): string {
   const overlaps = stories.flatMap(({ troubles }) => troubles).filter(({ kind }) => kind === 'overlap').length
   const leases = stories.reduce((sum, story) => sum + story.leases.length, 0)
   const told = overlaps === 0 ? 'No two were at work at once.' : `Two were at work at once, ${count(overlaps, 'time')}.`

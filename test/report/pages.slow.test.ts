@@ -135,6 +135,7 @@ test('what is pointed at is told, and a picture can be saved as a file that stan
   expect(readFileSync(saved, 'utf8')).toContain('--held')
   await page.goto(`file://${saved}`)
   expect(await page.locator('svg text.name').allTextContents()).toEqual(['you', 'your friend'])
+  expect(await page.locator('svg .told text:visible').count()).toBe(4)
 })
 
 test('without scripts there are the tables, the pictures, and their links', async () => {

@@ -11,7 +11,8 @@ import type { MergedJournal } from '../../journal/read.ts'
 import { storiesOf } from '../../journal/stories.ts'
 import type { Story } from '../../journal/stories.ts'
 import { tableOf, tellTrouble } from '../../journal/tell.ts'
-import { humanMs } from '../../base/duration.ts'
+import { humanMs, milliseconds } from '../../base/duration.ts'
+import type { Duration } from '../../base/duration.ts'
 import { count, json, plain, table } from '../../base/text.ts'
 import { timelinePage } from '../../report/timeline-page.ts'
 import { refuseUnwritable, writePage } from '../../report/write.ts'
@@ -21,6 +22,8 @@ import { print as printText, REPORT_VERSION, warn } from './print.ts'
 export interface TimelineOptions {
   readonly key?: string
   readonly last: number
+  readonly from?: Duration
+  readonly to?: Duration
   readonly json?: boolean
   readonly merge?: boolean
   readonly check?: boolean
@@ -38,8 +41,10 @@ export function timeline(files: readonly string[], options: TimelineOptions): nu
   if (options.merge === true) print(entries.map(entry => JSON.stringify(entry)))
   else if (options.json === true) print([json({ version: REPORT_VERSION, doubts, keys: storiesOf(entries) }, 2)])
   else if (options.report === undefined) tell(entries, options)
-  if (options.report !== undefined)
-    writePage(options.report, timelinePage(entries, { last: options.last, doubts, argv: process.argv.slice(2) }))
+  if (options.report !== undefined) {
+    const drawn = timelines(within(entries, options), { last: options.last, renewals: true })
+    writePage(options.report, timelinePage(storiesOf(entries), { drawn, doubts, argv: process.argv.slice(2) }))
+  }
   return EXIT.ok
 }
 
@@ -61,6 +66,13 @@ function wanted({ entries }: MergedJournal, { key }: TimelineOptions): Entries {
   return entries.filter(
     entry => key === undefined || entry.key === key || entry['resource'] === key || entry.type === 'stalled',
   )
+}
+
+/** What is to be drawn. Leases and troubles are told of all. */
+function within(entries: Entries, { from = 0, to = Infinity }: TimelineOptions): Entries {
+  const start = entries[0]?.ms ?? 0
+  const [first, last] = [milliseconds(from, '--from'), milliseconds(to, '--to', { infinite: true })]
+  return entries.filter(({ ms }) => ms - start >= first && ms - start <= last)
 }
 
 /** 1: two believed at once that they held what only one may hold. */
@@ -88,8 +100,9 @@ function plainOverlap({ key, first, second, overlapMs, byWallClock }: Overlap): 
   return { key, first: name(first), second: name(second), overlapMs, byWallClock }
 }
 
-function tell(entries: Entries, { key, last }: TimelineOptions): void {
-  const drawn = timelines(entries, { last })
+function tell(entries: Entries, options: TimelineOptions): void {
+  const { key, last } = options
+  const drawn = timelines(within(entries, options), { last })
   const stories = storiesOf(entries)
   if (drawn.length === 0)
     return warn(

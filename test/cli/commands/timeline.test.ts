@@ -93,6 +93,17 @@ test('merged, as JSON lines', async () => {
   expect(code).toBe(0)
 })
 
+test('only a range of time is drawn, and all leases are told', async () => {
+  const files = await twoHolders()
+  const { stdout } = await site.holdfast(['timeline', '--from', '50ms', ...files])
+  expect(stdout).not.toMatch(/holder A +acquired/)
+  expect(stdout).toMatch(/holder A +released/)
+  expect(stdout).toMatch(/^ +holder A +\d+ +0\.0 ms/m)
+  const nothing = await site.holdfast(['timeline', '--from', '1h', ...files])
+  expect(nothing).toMatchObject({ code: 0, stdout: '', stderr: 'holdfast: nothing happened in these journals\n' })
+  expect(await site.holdfast(['timeline', '--from', '5', ...files])).toMatchObject({ code: 64 })
+})
+
 test('lines that are cut short are counted and left out; keys cannot forge lines', async () => {
   const file = site.path('odd.journal')
   writeFileSync(
