@@ -32,7 +32,7 @@ beforeAll(async () => {
   const body = [lanesIn(hostileLanes, { id: 'h', title: HOSTILE })]
   const hostile = { title: HOSTILE, kicker: HOSTILE, heading: HOSTILE, body, foot: html`<p>${HOSTILE}</p>` }
   writeFileSync(file('hostile'), pageOf(hostile))
-})
+}, 300_000)
 afterAll(() => {
   bench.site.clear()
   rmSync(folder, { recursive: true, force: true })
