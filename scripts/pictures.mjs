@@ -1,5 +1,4 @@
-// Draws the pictures of docs/lab.md, each from a run on this machine: a story that is told with a picture of what should
-// have happened is no story.
+// Draws the pictures of docs/lab.md, each from a run on this machine: what happened, not what should have.
 //
 //   node scripts/pictures.mjs
 import { spawnSync } from 'node:child_process'
