@@ -17,6 +17,9 @@ const USUAL = { leastTtlMs: 0, holder: ttlMs => ttlMs + 200, waiter: () => 5_000
 const OTHERS = {
   // It looks for what has run out twice a second, and then has to agree on it.
   etcd: { leastTtlMs: 2_000, holder: ttlMs => ttlMs + 1_500, waiter: () => 6_500 },
+  // It counts in whole seconds, and is asked for one more. Who waits there is not in a line, so nobody waits for him.
+  memcached: { leastTtlMs: 3_000, holder: ttlMs => ttlMs + 1_200, waiter: () => 5_000 },
+  mongodb: { ...USUAL, leastTtlMs: 1_000 },
 }
 const AT_ONCE = 5
 /** Processes die at any moment of their lease, so each round waits between this and this before it kills. */
