@@ -40,12 +40,27 @@ export function start(program, words) {
         reject(new Error(`a child ended (${signal ?? `exit ${code}`}) before it said "${type}"`)),
       )
     })
-  return { pid: child.pid, next, ended, say: type => child.send({ type }), kill9: () => child.kill('SIGKILL') }
+  const onMessage = listener => void child.on('message', listener)
+  return {
+    pid: child.pid,
+    next,
+    onMessage,
+    ended,
+    say: type => child.send({ type }),
+    kill9: () => child.kill('SIGKILL'),
+  }
 }
 
 /** In a child: the parent's word of that type. */
 export function told(type) {
-  return new Promise(resolve => process.on('message', message => message.type === type && resolve()))
+  return new Promise(resolve => {
+    const listen = message => {
+      if (message.type !== type) return
+      process.off('message', listen)
+      resolve()
+    }
+    process.on('message', listen)
+  })
 }
 
 /** `tell` in a child: resolves once the parent's pipe has it. */
