@@ -2,15 +2,17 @@
 //
 //   npm run proof:fencing [-- --rounds 100 --dialects sqlite,postgres,mysql]
 //
-// Two count one row up, each under the lock: read, add one, write. The first is stopped (SIGSTOP) before its transaction
-// begins, until its lease has run out and the second has read and not yet written. Then it goes on, as if nothing had
-// been.
+// PostgreSQL and MariaDB must be installed, or left out of --dialects.
+//
+// Two count one row up, each under the lock: read, add one, write. The first is stopped (SIGSTOP) before its
+// transaction begins, until its lease has run out and the second has read and not yet written. Then it goes on, as if
+// nothing had been.
 //
 //   fence      each raises the row's token first in its transaction: the late write must be refused, every time
 //   on write   the token is compared when the row is written, in one statement: updates must be lost
 //
-// And the first stopped inside its transaction, after its fence: the second must wait or fail typed, and of the two that
-// were open at once only one may commit what it read.
+// And the first stopped inside its transaction, after its fence: the second must wait or fail typed, and of the two
+// that were open at once only one may commit what it read.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
