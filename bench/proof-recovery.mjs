@@ -20,6 +20,8 @@ const OTHERS = {
   // It counts in whole seconds, and is asked for one more. Who waits there is not in a line, so nobody waits for him.
   memcached: { leastTtlMs: 3_000, holder: ttlMs => ttlMs + 1_200, waiter: () => 5_000 },
   mongodb: { ...USUAL, leastTtlMs: 1_000 },
+  // Two ticks of its servers, for one that has ticks of 0.5 s: zookeeper://...?tick=500ms
+  zookeeper: { leastTtlMs: 1_000, holder: ttlMs => ttlMs + 1_000, waiter: () => 6_000 },
 }
 const AT_ONCE = 5
 /** Processes die at any moment of their lease, so each round waits between this and this before it kills. */

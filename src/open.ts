@@ -16,6 +16,7 @@ import { redis } from './drivers/redis/opening.ts'
 import { redlock } from './drivers/redlock/opening.ts'
 import type { Migration, MigrationWish, Opening } from './drivers/shared/opening.ts'
 import { sqlite } from './drivers/sqlite/opening.ts'
+import { zookeeper } from './drivers/zookeeper/opening.ts'
 import { createLocks } from './locks/locks.ts'
 import type { Store } from './store/contract.ts'
 
@@ -28,7 +29,19 @@ export interface OpenOptions extends LocksOptions {
 }
 
 /** Who opens what. A driver says its schemes; none is loaded before one of them is asked for. */
-const OPENINGS: readonly Opening[] = [memory, sqlite, redis, redlock, postgres, mysql, memcached, http, etcd, mongodb]
+const OPENINGS: readonly Opening[] = [
+  memory,
+  sqlite,
+  redis,
+  redlock,
+  postgres,
+  mysql,
+  memcached,
+  http,
+  etcd,
+  mongodb,
+  zookeeper,
+]
 
 /** Any key will do: it is only asked whether somebody holds it, to learn whether the store answers. */
 const PROBE = 'holdfast'
@@ -42,8 +55,8 @@ const PROBE = 'holdfast'
  *
  * Addresses: memory: sqlite:PATH redis:// rediss:// valkey:// valkeys://, each of the four with +sentinel or +cluster,
  * redlock://h1:p1,h2:p2,h3:p3 postgres:// postgresql:// mysql:// mariadb:// memcached://h1:p1,h2:p2 http://host:port
- * https:// mongodb:// mongodb+srv:// etcd:// etcds:// with h1:p1,h2:p2,h3:p3. Any of them may end in
- * `?namespace=NAME`.
+ * https:// mongodb:// mongodb+srv:// etcd:// etcds:// with h1:p1,h2:p2,h3:p3, zookeeper://h1:p1,h2:p2,h3:p3/chroot.
+ * Any of them may end in `?namespace=NAME`.
  *
  * Nothing idle that holdfast opened keeps the process alive; a pending acquire and a held lease do.
  * @throws ConfigurationError  unknown scheme; client package missing (says what to install); a wrong option

@@ -78,6 +78,7 @@ describe('options', () => {
     ['postgres', 'PostgresStoreOptions {'],
     ['mysql', 'MysqlStoreOptions {'],
     ['memcached', 'MemcachedStoreOptions {'],
+    ['zookeeper', 'ZookeeperStoreOptions {'],
     ['http', 'HttpStoreOptions {'],
     ['mongodb', 'MongodbStoreOptions {'],
     ['etcd', 'EtcdStoreOptions {'],

@@ -4,9 +4,9 @@ import { holdElection } from '../support/election.ts'
 import { migrate } from '../support/postgres.ts'
 import { describeWithStore } from '../support/stores.ts'
 
-/** By the name of the server. Sessions of etcd are seconds long. */
+/** By the name of the server. Sessions of etcd and ZooKeeper are seconds long. */
 const TTL_MS: Readonly<Record<string, number>> = {
-  ...{ redis: 2_000, valkey: 2_000, postgres: 2_000, etcd: 4_000, mongodb: 3_000 },
+  ...{ redis: 2_000, valkey: 2_000, postgres: 2_000, etcd: 4_000, mongodb: 3_000, zookeeper: 6_000 },
 }
 
 for (const [name, ttlMs] of Object.entries(TTL_MS))
