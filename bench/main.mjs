@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const MEASURED = ['etcd', 'memcached', 'memory', 'mysql', 'postgres', 'redis', 'sqlite', 'zookeeper']
+const MEASURED = ['consul', 'etcd', 'memcached', 'memory', 'mysql', 'postgres', 'redis', 'sqlite', 'zookeeper']
 const words = process.argv.slice(2)
 const end = words.findIndex(word => !MEASURED.includes(word))
 const names = end < 0 ? words : words.slice(0, end)

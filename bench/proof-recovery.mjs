@@ -22,6 +22,8 @@ const OTHERS = {
   mongodb: { ...USUAL, leastTtlMs: 1_000 },
   // Two ticks of its servers, for one that has ticks of 0.5 s: zookeeper://...?tick=500ms
   zookeeper: { leastTtlMs: 1_000, holder: ttlMs => ttlMs + 1_000, waiter: () => 6_000 },
+  // A session lives for up to twice its ttl.
+  consul: { leastTtlMs: 10_000, holder: ttlMs => 2 * ttlMs + 1_000, waiter: () => 21_000 },
 }
 const AT_ONCE = 5
 /** Processes die at any moment of their lease, so each round waits between this and this before it kills. */

@@ -6,6 +6,7 @@ import { ConfigurationError } from './base/errors.ts'
 import { withPasswordOfFile } from './base/password.ts'
 import type { Locks, LocksOptions } from './locks/types.ts'
 import { http } from './drivers/http/opening.ts'
+import { consul } from './drivers/consul/opening.ts'
 import { etcd } from './drivers/etcd/opening.ts'
 import { memcached } from './drivers/memcached/opening.ts'
 import { memory } from './drivers/memory/opening.ts'
@@ -39,6 +40,7 @@ const OPENINGS: readonly Opening[] = [
   memcached,
   http,
   etcd,
+  consul,
   mongodb,
   zookeeper,
 ]
@@ -55,8 +57,8 @@ const PROBE = 'holdfast'
  *
  * Addresses: memory: sqlite:PATH redis:// rediss:// valkey:// valkeys://, each of the four with +sentinel or +cluster,
  * redlock://h1:p1,h2:p2,h3:p3 postgres:// postgresql:// mysql:// mariadb:// memcached://h1:p1,h2:p2 http://host:port
- * https:// mongodb:// mongodb+srv:// etcd:// etcds:// with h1:p1,h2:p2,h3:p3, zookeeper://h1:p1,h2:p2,h3:p3/chroot.
- * Any of them may end in `?namespace=NAME`.
+ * https:// mongodb:// mongodb+srv:// etcd:// etcds:// with h1:p1,h2:p2,h3:p3, zookeeper://h1:p1,h2:p2,h3:p3/chroot
+ * consul:// consuls:// with h1:p1,h2:p2. Any of them may end in `?namespace=NAME`.
  *
  * Nothing idle that holdfast opened keeps the process alive; a pending acquire and a held lease do.
  * @throws ConfigurationError  unknown scheme; client package missing (says what to install); a wrong option

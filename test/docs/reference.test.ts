@@ -82,6 +82,7 @@ describe('options', () => {
     ['http', 'HttpStoreOptions {'],
     ['mongodb', 'MongodbStoreOptions {'],
     ['etcd', 'EtcdStoreOptions {'],
+    ['consul', 'ConsulStoreOptions {'],
   ])('of %s, in its page', (driver, start) => {
     const own = fieldsOf(withoutComments(read(`src/drivers/${driver}.ts`)), `interface ${start}`)
     const inherited = start.includes('extends')
