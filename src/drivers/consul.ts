@@ -2,15 +2,14 @@
  * Consul: its key-value store and its sessions, by its HTTP interface; no client package is needed.
  *
  * A ticket is a key, bound to a session that deletes it when it ends. The index that made it is its place in the line,
- * and 32 times that its token; both grow whatever happens. Its session is its own, so nothing that others renew keeps it
- * alive. To enter is one transaction, which adds the ticket and reads the line; one that finds others there is moved to
- * a session of its waiting life. Each session counts the tickets that it has had, and a transaction names the count it
- * expects: carried out twice, or late, it does nothing the second time.
+ * and 32 times that its token; both grow whatever happens. Its session is its own, so nothing that others renew keeps
+ * it alive. To enter is one transaction, which adds the ticket and reads the line; one that finds others there is moved
+ * to a session of its waiting life. Each session counts the tickets that it has had, and a transaction names the count
+ * it expects: carried out twice, or late, it does nothing the second time.
  *
  * Guarantee: consensus. Any minority of the servers may fail; whoever holds was agreed on by a majority.
  */
 import { systemClock } from '../base/clock.ts'
-import { UnsupportedError } from '../base/errors.ts'
 import { milliseconds } from '../base/duration.ts'
 import { refuseUnknown } from '../base/options.ts'
 import type { Known } from '../base/options.ts'
@@ -20,8 +19,8 @@ import { holding } from '../store/rule.ts'
 import { consulAddress } from './consul/address.ts'
 import type { KeyValue } from './consul/answers.ts'
 import { createClient } from './consul/client.ts'
-import type { Outcome } from './consul/client.ts'
 import { createNotices, follow } from './consul/news.ts'
+import { createSessions, isGone } from './consul/sessions.ts'
 import {
   absent,
   lock,
@@ -48,7 +47,6 @@ import {
   wordsOf,
 } from './shared/queue-keys/line.ts'
 import type { Line, LineTicket, Words } from './shared/queue-keys/line.ts'
-import { createLives, isWorn } from './shared/queue-keys/lives.ts'
 import type { Life } from './shared/queue-keys/lives.ts'
 
 export type { HttpTls as ConsulTls } from './shared/http.ts'
@@ -69,10 +67,8 @@ const STORE = 'consul'
 const CLOCK_ERROR_MS = 10
 /** Consul's own least, unless its servers say otherwise. */
 const LEAST_MS = 10_000
-const MOST_MS = 86_400_000
 const BLOCK = 32
 const TOLD_MS = 60_000
-const SESSION_GONE = /invalid session|session .*not found/i
 
 /**
  * Locks in the Consul (1.8 or newer) of the agent at an address; more agents of the same datacentre may follow after
@@ -105,20 +101,11 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
   }
   const names = namesIn(namespaceOf(options))
   const client = createClient(consulAddress(address), options.tls)
-  const clock = systemClock
   let readings = 0
   /** Numbers readings: one that was begun later tells nothing older. */
   const begin = (): number => (readings += 1)
 
-  /** @throws UnsupportedError  longer than a session lives */
-  function lifeOf(ms: number, key: string): number {
-    if (ms > MOST_MS)
-      throw new UnsupportedError(`${ms} ms for "${key}" is longer than a session of Consul lives, which is a day.`, {
-        key,
-      })
-    return Math.max(minTtlMs, Math.ceil(ms))
-  }
-  const lives = createLives((ms, io) => client.createSession(ms, io))
+  const sessions = createSessions(client, minTtlMs)
 
   function ticketOf(key: string, { name, value, created, modified, session }: KeyValue): LineTicket {
     const id = names.read(name)?.id ?? ''
@@ -151,39 +138,6 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
   const inTurn = <T>(key: string, io: Io, attempt: (left: () => Io) => Promise<{ readonly answer: T } | null>) =>
     untilNotOvertaken(attempt, { name: STORE, key, io })
 
-  /** On a session, which is given back if it was not used. `isUsed` by what came of it. */
-  async function on(life: Life, work: () => Promise<Outcome>): Promise<Outcome> {
-    try {
-      const outcome = await lives.risking([life], work)
-      if (outcome.done) return outcome
-      if (outcome.obstacles.some(({ why }) => SESSION_GONE.test(why))) lives.drop(life)
-      else lives.giveBack(life)
-      return outcome
-    } catch (cause) {
-      end(life)
-      throw cause
-    }
-  }
-
-  /** Not to be used again. In the background: its own end comes in any case. */
-  function end(life: Life): void {
-    lives.drop(life)
-    client.destroySession(life.id, { timeoutMs: 5_000 }).catch(() => {})
-  }
-
-  /** After the ticket is there: the leader has written that, and a later one begins the session anew. */
-  async function endOf(life: Life, io: Io): Promise<number> {
-    return isWorn(life, clock.now()) && !(await refresh(life.id, io)) ? -Infinity : life.until
-  }
-
-  async function refresh(session: string, io: Io): Promise<boolean> {
-    const life = lives.taken(session)
-    const sentAt = clock.now()
-    const isThere = await lives.risking(life === undefined ? [] : [life], () => client.renewSession(session, io))
-    if (life !== undefined && isThere) life.until = sentAt + life.ms
-    return isThere
-  }
-
   /** What counts the tickets of a session. */
   const counted = (life: Life) => {
     const name = names.session(life.id)
@@ -193,7 +147,7 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
   function add(request: TicketRequest, io: Io): Promise<Added> {
     const { key, id, queue } = request
     const [own, mark] = [names.ticket(key, id), names.mark(key, id)]
-    const words = encodeWords(wordsOf(request, { holds: true, at: clock.wall() }))
+    const words = encodeWords(wordsOf(request, { holds: true, at: systemClock.wall() }))
     const wouldHold = ({ tickets }: Line): boolean => holding([...tickets, request]) > tickets.length
     const isThere = ({ tickets, mark: forbidden }: Line): boolean =>
       forbidden !== null || tickets.some(each => each.id === id)
@@ -203,10 +157,10 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
         const line = await read(key, id, left())
         if (isThere(line) || !wouldHold(line)) return { answer: { ...line, until: null } }
       }
-      const life = await lives.take(lifeOf(request.ttlMs, key), left())
+      const life = await sessions.take(request.ttlMs, key, left())
       const asked = [absent(own), absent(mark), ...counted(life), lock(own, words, life.id), tree(names.tickets(key))]
       const begun = begin()
-      const outcome = await on(life, () => client.transact(asked, left()))
+      const outcome = await sessions.spending(life, () => client.transact(asked, left()))
       if (!outcome.done) {
         const line = await read(key, id, left())
         return isThere(line) ? { answer: { ...line, until: null } } : null
@@ -216,7 +170,7 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
       const index = line.tickets.findIndex(each => each.id === id)
       const ticket = line.tickets[index]
       if (queue || ticket === undefined || index < holding(line.tickets))
-        return { answer: { ...line, until: await endOf(life, left()) } }
+        return { answer: { ...line, until: await sessions.endOf(life, left()) } }
       // Somebody came in between.
       await keys.remove(key, { ...ticket, behind: [] }, left())
       return null
@@ -226,27 +180,27 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
   const keys: TicketKeys = {
     read,
     add,
-    refresh: (_, ticket, io) => refresh(ticket.life, io),
+    refresh: (_, ticket, io) => sessions.renew(ticket.life, io),
 
     rewrite(key, ticket, words, io) {
       const own = names.ticket(key, ticket.id)
       return inTurn(key, io, async left => {
-        const life = await lives.take(lifeOf(words.lifeMs, key), left())
+        const life = await sessions.take(words.lifeMs, key, left())
         const change = [unlock(own, ticket.life), lock(own, encodeWords(words), life.id)]
         const asked = [unchanged(own, Number(ticket.version)), ...change]
-        const outcome = await on(life, () => client.transact(asked, left()))
-        if (!outcome.done) return outcome.obstacles.some(({ why }) => SESSION_GONE.test(why)) ? null : { answer: null }
-        giveBack(ticket.life)
+        const outcome = await sessions.spending(life, () => client.transact(asked, left()))
+        if (!outcome.done) return isGone(outcome) ? null : { answer: null }
+        sessions.giveBack(ticket.life)
         const version = outcome.results.findLast(({ name }) => name === own)?.modified ?? 0
         const after: LineTicket = { ...ticket, ...words, version: String(version), life: life.id }
-        return { answer: { ticket: after, until: await endOf(life, left()) } }
+        return { answer: { ticket: after, until: await sessions.endOf(life, left()) } }
       })
     },
 
     async revoke(key, ticket, reason, io) {
       const own = names.ticket(key, ticket.id)
       const words: Words = { ...ticket, revoked: reason }
-      const session = await client.createSession(lifeOf(TOLD_MS, key), io)
+      const session = await sessions.make(TOLD_MS, key, io)
       const asked = [unchanged(own, Number(ticket.version)), set(own, encodeWords(words)), ...tell(key, ticket.id)]
       return (await client.transact([...asked, lock(names.told(key, ticket.id), reason, session)], io)).done
     },
@@ -257,12 +211,12 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
       const asked = [tree(names.tickets(key)), unchanged(own, Number(version)), ...ahead]
       const outcome = await client.transact([...asked, removeUnchanged(own, Number(version))], io)
       if (!outcome.done) return null
-      giveBack(life)
+      sessions.giveBack(life)
       return lineOf({ key, id: null, begun: begin() }, outcome.results)
     },
 
     async forbid({ key, id }, { lifeMs, ...mark }, io) {
-      const session = await client.createSession(lifeOf(lifeMs, key), io)
+      const session = await sessions.make(lifeMs, key, io)
       const name = names.mark(key, id)
       const told = mark.reason === 'revoked' ? [...tell(key, id), lock(names.told(key, id), mark.message, session)] : []
       await client.transact([remove(name), lock(name, encodeMark(mark), session), ...told], io)
@@ -302,13 +256,6 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
 
   /** What was told before about it may be bound to another session. */
   const tell = (key: string, id: string) => [remove(names.told(key, id))]
-
-  function giveBack(session: string): void {
-    const life = lives.taken(session)
-    if (life === undefined) return
-    if (life.sound) lives.giveBack(life)
-    else end(life)
-  }
 
   return queueKeyStore(traits, keys).store
 }

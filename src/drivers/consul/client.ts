@@ -29,8 +29,8 @@ export interface ConsulClient {
   renewSession(session: string, io: Io): Promise<boolean>
   destroySession(session: string, io: Io): Promise<void>
   /**
-   * What is under a prefix, once it has changed since `index` or a while is over; at once with 0. `end` makes it reject.
-   * It does not keep the process alive.
+   * What is under a prefix, once it has changed since `index` or a while is over; at once with 0. `end` makes it
+   * reject. It does not keep the process alive.
    */
   changed(
     query: { readonly prefix: string; readonly exactly: boolean; readonly index: number },

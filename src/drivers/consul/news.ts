@@ -1,7 +1,7 @@
 /**
- * What Consul tells when it is asked to wait: one reading for all revocations of a namespace, and one for each lock that
- * a ticket of ours waits for. That one looks at those in front of ours who keep it waiting, which for a writer is its
- * neighbour: a release wakes one process, however many wait.
+ * What Consul tells when it is asked to wait: one reading for all revocations of a namespace, and one for each lock
+ * that a ticket of ours waits for. That one looks at those in front of ours who keep it waiting, which for a writer is
+ * its neighbour: a release wakes one process, however many wait.
  */
 import { sleep, systemClock } from '../../base/clock.ts'
 import { holding } from '../../store/rule.ts'

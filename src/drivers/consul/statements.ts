@@ -6,8 +6,8 @@
  *   holdfast/nsNAMESPACE/ticket/KEY/ID.      a ticket; its place is its CreateIndex
  *   holdfast/nsNAMESPACE/told/KEY/ID.        this ticket was revoked
  *
- * Each is locked by a session that deletes it when it ends. Namespace and key are in hexadecimal, so that one is never a
- * part of another, and a prefix of a key stays one; no name is the beginning of another.
+ * Each is locked by a session that deletes it when it ends. Namespace and key are in hexadecimal, so that one is never
+ * a part of another, and a prefix of a key stays one; no name is the beginning of another.
  */
 export interface Operation {
   readonly KV: {
