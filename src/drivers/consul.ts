@@ -138,10 +138,10 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
   const inTurn = <T>(key: string, io: Io, attempt: (left: () => Io) => Promise<{ readonly answer: T } | null>) =>
     untilNotOvertaken(attempt, { name: STORE, key, io })
 
-  /** What counts the tickets of a session. */
-  const counted = (life: Life) => {
+  /** What counts the tickets of a session. Consul counts no writing that leaves a value as it was. */
+  const counted = (life: Life, id: string) => {
     const name = names.session(life.id)
-    return [life.uses === 0 ? absent(name) : unchanged(name, life.uses), lock(name, 'tickets', life.id)]
+    return [life.uses === 0 ? absent(name) : unchanged(name, life.uses), lock(name, id, life.id)]
   }
 
   function add(request: TicketRequest, io: Io): Promise<Added> {
@@ -158,7 +158,13 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
         if (isThere(line) || !wouldHold(line)) return { answer: { ...line, until: null } }
       }
       const life = await sessions.take(request.ttlMs, key, left())
-      const asked = [absent(own), absent(mark), ...counted(life), lock(own, words, life.id), tree(names.tickets(key))]
+      const asked = [
+        absent(own),
+        absent(mark),
+        ...counted(life, id),
+        lock(own, words, life.id),
+        tree(names.tickets(key)),
+      ]
       const begun = begin()
       const outcome = await sessions.spending(life, () => client.transact(asked, left()))
       if (!outcome.done) {

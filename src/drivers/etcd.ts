@@ -24,7 +24,7 @@ import { enteringOf } from './etcd/entering.ts'
 import { createLeases, LEAST_MS } from './etcd/leases.ts'
 import type { Used } from './etcd/leases.ts'
 import { createWatch } from './etcd/news.ts'
-import { empty, get, made, namesIn, put, putOver, range, remove, unchanged, unwritten } from './etcd/statements.ts'
+import { get, made, namesIn, put, putOver, range, remove, unchanged } from './etcd/statements.ts'
 import type { Compare, Transaction } from './etcd/statements.ts'
 import type { HttpTls } from './shared/http.ts'
 import { clockErrorOf, namespaceOf } from './shared/options.ts'
@@ -128,30 +128,32 @@ export function etcdStore(address: string, options: EtcdStoreOptions = {}): Etcd
   function add(request: TicketRequest, io: Io): Promise<Added> {
     const { key, id, queue, ttlMs, waiterTtlMs } = request
     const entering = enteringOf(names, request, systemClock.wall())
-    let condition = empty(names.tickets(key))
+    /** Null: only if the line is empty. */
+    let since: number | null = null
 
-    async function attempt([hold, wait = hold]: readonly Life[], left: Io): Promise<Used<TransactionAnswer>> {
+    /** What it comes to, and the line. */
+    async function attempt([hold, wait = hold]: readonly Life[], left: Io): Promise<Used<Line>> {
       if (hold === undefined || wait === undefined) throw new TypeError('no lease')
-      const result = await transact(queue ? entering.inLine(hold, wait) : entering.ifHolds(hold, condition), left)
-      if (!result.succeeded) return { life: null, result }
-      const life = !queue || result.parts[0]?.succeeded === true ? hold : wait
+      const asked = since === null ? entering.ifFree(hold) : entering.ifSame(hold, since)
+      const { succeeded, revision, parts } = await transact(queue ? entering.inLine(hold, wait) : asked, left)
+      if (!succeeded) return { life: null, result: lineOf(key, revision, parts) }
+      const isAlone = queue ? parts[0]?.succeeded === true : since === null
+      const life = isAlone || !queue ? hold : wait
       life.uses += 1
-      return { life, result }
+      const found = isAlone ? [entering.alone(hold, revision)] : (parts.at(-1)?.found ?? [])
+      return { life, result: lineOf(key, revision, [{ found, succeeded }]) }
     }
 
     return inTurn<Added>(key, io, async left => {
       const spans = queue && waiterTtlMs !== ttlMs ? [ttlMs, waiterTtlMs] : [ttlMs]
       const used = await leases.withLeases(spans, taken => attempt(taken, left()), left())
       if (used === null) return null
-      const { life, result } = used
-      const { revision, parts } = result
-      if (life !== null)
-        return { answer: { ...lineOf(key, revision, [parts.at(-1)]), until: await leases.endOf(life, left()) } }
-      const line = lineOf(key, revision, parts)
+      const { life, result: line } = used
+      if (life !== null) return { answer: { ...line, until: await leases.endOf(life, left()) } }
       const isThere = line.mark !== null || line.tickets.some(ticket => ticket.id === id)
       const wouldHold = holding([...line.tickets, request]) > line.tickets.length
       if (isThere || (!queue && !wouldHold)) return { answer: { ...line, until: null } }
-      condition = unwritten(names.tickets(key), revision)
+      since = line.revision
       return null
     })
   }
@@ -185,14 +187,12 @@ export function etcdStore(address: string, options: EtcdStoreOptions = {}): Etcd
       return (await transact({ compare: [unchanged(own, ticket.version)], success, failure: [] }, io)).succeeded
     },
 
-    async remove(key, { id, version, life, behind }, io) {
+    async remove(key, { id, version, life, behind, isHeld }, io) {
       const own = names.ticket(key, id)
       const there = behind.map(each => made(names.ticket(key, each.id), each.token / BLOCK))
       const compare = [unchanged(own, version), ...there]
-      const { succeeded, revision, parts } = await transact(
-        { compare, success: [range(names.tickets(key)), remove(own)], failure: [] },
-        io,
-      )
+      const success = [...(isHeld === true ? [] : [range(names.tickets(key))]), remove(own)]
+      const { succeeded, revision, parts } = await transact({ compare, success, failure: [] }, io)
       if (!succeeded) return null
       leases.giveBack(life)
       return lineOf(key, revision, parts)

@@ -39,6 +39,6 @@ function commandOf({ port }: Place, more = ''): readonly string[] {
     ...['consul', 'agent', '-server', '-bootstrap-expect=1', '-data-dir=data', '-node=test', '-disable-host-node-id'],
     ...[`-bind=${HOST}`, `-client=${HOST}`, `-http-port=${port}`, `-server-port=${port + 1}`],
     ...[`-serf-lan-port=${port + 2}`, '-serf-wan-port=-1', '-dns-port=-1', '-grpc-port=-1', '-log-level=warn'],
-    ...['-hcl', `${settings} performance{raft_multiplier=1} ${more}`],
+    ...['-hcl', `${settings} performance{raft_multiplier=1} limits{http_max_conns_per_client=4096} ${more}`],
   ]
 }

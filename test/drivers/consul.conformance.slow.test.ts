@@ -7,6 +7,6 @@ describeWithStore('consul', 'consul', url => {
   // The servers of the tests let sessions in that are shorter than Consul's own least.
   const make = async (storage: string) => consulStore(url, { namespace: storage, minTtlMs: 1_000 })
   // Each change is written to a disk, by one server for all cases.
-  const hooks = { leastTtlMs: 2_000, atOnce: 8, coldMs: 500 }
+  const hooks = { leastTtlMs: 2_000, atOnce: 6, coldMs: 500 }
   describeStore('consul', make, { describe, test, beforeAll, afterAll }, hooks)
 })

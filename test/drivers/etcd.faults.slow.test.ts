@@ -198,8 +198,13 @@ describe('faults of one etcd', () => {
 
   test('a request that is carried out after its caller gave up takes the lock for nobody', async context => {
     const { server, proxy } = await servers(context)
-    const late = locksAt([proxy.port], { storeTimeout: 300 })
-    await late.inspect(KEY)
+    const late = locksAt([proxy.port], { storeTimeout: 500 })
+    await until('a connection', () =>
+      late.inspect(KEY).then(
+        () => true,
+        () => false,
+      ),
+    )
     proxy.set({ toServer: { hold: true } })
     await expect(late.tryAcquire(KEY, { ttl: '1m' })).rejects.toThrow(StoreUnavailableError)
     proxy.clear()

@@ -39,12 +39,14 @@ export interface ConsulClient {
   close(): void
 }
 
+/** Consul allows a machine 200 connections, those of readings that wait included. */
+const SOCKETS = 32
 /** A reading that waits is answered after this and a sixteenth; one that is not is dead. */
 const WAIT_S = 15
 const CHANGED_MS = WAIT_S * 1_000 * (17 / 16) + 5_000
 
 export function createClient({ hosts, tls, token }: ConsulAddress, options: HttpTls | undefined): ConsulClient {
-  const http = createHttp({ name: 'consul', hosts, tls: tls ? (options ?? {}) : null })
+  const http = createHttp({ name: 'consul', hosts, tls: tls ? (options ?? {}) : null, sockets: SOCKETS })
   const headers = token === null ? {} : { 'x-consul-token': token }
 
   async function send(request: HttpRequest, expected: readonly number[], io: Io): Promise<HttpAnswer> {

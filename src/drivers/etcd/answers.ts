@@ -20,6 +20,7 @@ export interface TransactionAnswer {
 }
 
 export interface Part {
+  /** Of a transaction within: what its last operation has read. */
   readonly found: readonly KeyValue[]
   /** Of a transaction within: whether its comparisons held. */
   readonly succeeded: boolean
@@ -46,7 +47,9 @@ function partOf(value: unknown): Part {
   const from = record(value, 'a response')
   const within = from['response_txn'] === undefined ? {} : record(from['response_txn'], 'response_txn')
   const range = from['response_range'] === undefined ? {} : record(from['response_range'], 'response_range')
-  return { found: optional(range, 'kvs').map(keyValueOf), succeeded: within['succeeded'] === true }
+  const inner = optional(within, 'responses').at(-1)
+  const found = inner === undefined ? optional(range, 'kvs').map(keyValueOf) : partOf(inner).found
+  return { found, succeeded: within['succeeded'] === true }
 }
 
 /** The name of a lease that was granted. @throws TypeError */

@@ -2,14 +2,19 @@
 import type { TicketRequest } from '../../store/contract.ts'
 import { encodeWords, wordsOf } from '../shared/queue-keys/line.ts'
 import type { Life } from '../shared/queue-keys/lives.ts'
-import { absent, empty, get, put, range, written } from './statements.ts'
+import type { KeyValue } from './answers.ts'
+import { absent, empty, get, put, range, unwritten, written } from './statements.ts'
 import type { Compare, Names, Operation, Transaction } from './statements.ts'
 
 export interface Entering {
-  /** In whatever line: as one that holds if it is empty, else as one that waits. The second part is the line. */
+  /** In whatever line: as one that holds if it is empty, else as one that waits. Then the first part is the line. */
   inLine(hold: Life, wait: Life): Transaction
-  /** As one that holds, and only under this condition. The last part is the line. */
-  ifHolds(hold: Life, condition: Compare): Transaction
+  /** As one that holds, and only if the line is empty. */
+  ifFree(hold: Life): Transaction
+  /** As one that holds, and only if the line has had no addition since. The last part is the line. */
+  ifSame(hold: Life, since: number): Transaction
+  /** What is known of a ticket that is alone. */
+  alone(hold: Life, revision: number): KeyValue
 }
 
 /** Where nothing is added, the parts are the line and the mark of the id. `at`: by the wall clock. */
@@ -30,14 +35,19 @@ export function enteringOf(names: Names, request: TicketRequest, at: number): En
 
   return {
     inLine(hold, wait) {
-      const choice = { compare: [empty(prefix)], success: ticketOn(hold, true), failure: ticketOn(wait, false) }
-      const compare = isNew(hold === wait ? [hold] : [hold, wait])
-      return { compare, success: [{ request_txn: choice }, range(prefix)], failure }
+      const behind = [...ticketOn(wait, false), range(prefix)]
+      const choice = { compare: [empty(prefix)], success: ticketOn(hold, true), failure: behind }
+      return { compare: isNew(hold === wait ? [hold] : [hold, wait]), success: [{ request_txn: choice }], failure }
     },
-    ifHolds: (hold, condition) => ({
-      compare: [...isNew([hold]), condition],
+    ifFree: hold => ({ compare: [...isNew([hold]), empty(prefix)], success: ticketOn(hold, true), failure }),
+    ifSame: (hold, since) => ({
+      compare: [...isNew([hold]), unwritten(prefix, since)],
       success: [...ticketOn(hold, true), range(prefix)],
       failure,
+    }),
+    alone: ({ id: lease }, revision) => ({
+      ...{ name: own, value: encodeWords(wordsOf(request, { holds: true, at })), lease },
+      ...{ created: revision, modified: String(revision) },
     }),
   }
 }

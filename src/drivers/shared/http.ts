@@ -34,6 +34,8 @@ export interface HttpOptions {
   readonly hosts: readonly Host[]
   /** null: not encrypted. */
   readonly tls: HttpTls | null
+  /** Calls at once; more wait for their turn. Default: 64. */
+  readonly sockets?: number
 }
 
 export interface HttpRequest {
@@ -81,12 +83,12 @@ class NotSent extends StoreUnavailableError {
 
 const SOCKETS = 64
 
-export function createHttp({ name, hosts, tls }: HttpOptions): Http {
+export function createHttp({ name, hosts, tls, sockets = SOCKETS }: HttpOptions): Http {
   const { request: open } = tls === null ? http : https
   const kept = { keepAlive: true, noDelay: true, scheduling: 'lifo' } as const
   const agentOf = (maxSockets: number): http.Agent =>
     tls === null ? new http.Agent({ ...kept, maxSockets }) : new https.Agent({ ...kept, ...own(tls), maxSockets })
-  const agents = { calls: agentOf(SOCKETS), streams: agentOf(Infinity) }
+  const agents = { calls: agentOf(sockets), streams: agentOf(Infinity) }
   let current = 0
   let closed = false
 

@@ -39,6 +39,8 @@ export interface Written {
 export interface Removed extends Pick<LineTicket, 'id' | 'version' | 'life'> {
   /** Only while these are there, which make it wait: what has come to hold meanwhile must not be taken. */
   readonly behind: readonly LineTicket[]
+  /** It is known to hold, and so goes on holding while it is there: the line need not be given. */
+  readonly isHeld?: boolean
 }
 
 /** `until`: as above, of the ticket that this call has added; null: it has added none. */
@@ -62,7 +64,7 @@ export interface TicketKeys {
   /** Forbids its renewal, in its words; its life goes on as it was. False: it is not as it was read. */
   revoke(key: string, ticket: LineTicket, reason: string, io: Io): Promise<boolean>
   /**
-   * The line as it was before; null: the ticket is not as it was read, or one of `behind` is no longer there, and
+   * The line as it was before, without tickets if `isHeld`; null: the ticket is not as it was read, or one of `behind` is no longer there, and
    * nothing has been removed.
    */
   remove(key: string, ticket: Removed, io: Io): Promise<Line | null>
@@ -140,7 +142,7 @@ export function queueKeyStore(traits: StoreTraits, keys: TicketKeys): { readonly
       ? Math.min(until - since, ticket.lifeMs)
       : await (holds ? claim : wait)(key, ticket, request, io)
     if (given === null) return null
-    if (holds) news.served(key, id)
+    if (holds) news.holds(key, id)
     else news.waits(key, id, line)
     const wall = clock.wall()
     const leftMs = (each: LineTicket): number => (each.id === id ? given : each.lifeMs)
@@ -217,9 +219,9 @@ export function queueKeyStore(traits: StoreTraits, keys: TicketKeys): { readonly
       const holders = holding(tickets)
       if (ticket === undefined || ticket.kept || index >= holders)
         return { answer: { status: 'lost', reason: 'gone', message: `${traits.name} no longer has the ticket` } }
-      news.served(key, id)
       const leftMs = await claim(key, ticket, request, left())
       if (leftMs === null) return null
+      news.holds(key, id)
       const waiters = tickets.length - holders
       return { answer: { status: 'held', leftMs: Math.min(leftMs, request.ttlMs), waiters } }
     })
@@ -234,7 +236,7 @@ export function queueKeyStore(traits: StoreTraits, keys: TicketKeys): { readonly
         await keys.forbid(request, { reason: 'left', message: 'its owner gave it up', lifeMs: forbidMs }, left())
       const before =
         own !== undefined && keepMs === 0 ? await keys.remove(key, { id, ...own, behind: [] }, left()) : null
-      if (before !== null) return { answer: placeOf(before, id) }
+      if (before !== null) return { answer: own?.isHeld === true ? 'held' : placeOf(before, id) }
       const line = await keys.read(key, null, left())
       const ticket = line.tickets.find(each => each.id === id)
       if (ticket === undefined || ticket.kept) return { answer: 'absent' }
@@ -242,7 +244,7 @@ export function queueKeyStore(traits: StoreTraits, keys: TicketKeys): { readonly
       const done =
         isHeld && keepMs > 0
           ? await keys.rewrite(key, ticket, { ...ticket, lifeMs: keepMs, kept: true }, left())
-          : await keys.remove(key, { ...ticket, behind: [] }, left())
+          : await keys.remove(key, { ...ticket, behind: [], isHeld }, left())
       return done === null ? null : { answer: isHeld ? 'held' : 'waiting' }
     })
     news.forget(id)
@@ -285,7 +287,7 @@ export function queueKeyStore(traits: StoreTraits, keys: TicketKeys): { readonly
     if ((isHeld && !now) || behind.length > MOST_COMPARED)
       return (await keys.revoke(key, ticket, message, io)) ? 'revoked' : 'changed'
     await keys.forbid({ key, id }, { reason: 'revoked', message, lifeMs: Math.max(REVOKED_MS, ticket.lifeMs) }, io)
-    const before = await keys.remove(key, { ...ticket, behind: now ? [] : behind }, io)
+    const before = await keys.remove(key, { ...ticket, behind: now ? [] : behind, isHeld }, io)
     return before === null ? 'told' : 'revoked'
   }
 

@@ -70,11 +70,16 @@ export function wordsOf(
   return { holder, mode, limit, tokens, meta, enteredAt: at, lifeMs, claimMs, kept: false, revoked: null }
 }
 
+/** What goes without saying is left out: it is sent with every ticket. */
 export function encodeWords(words: Words): string {
   const { holder, mode, limit, tokens, meta, enteredAt, lifeMs, claimMs, kept, revoked } = words
   return JSON.stringify({
-    ...{ layout: LAYOUT, holder, mode, limit, tokens, meta },
-    ...{ enteredAt, lifeMs, claimMs, kept, revoked },
+    ...{ layout: LAYOUT, holder, mode, tokens, enteredAt, lifeMs },
+    ...(limit === null ? {} : { limit }),
+    ...(Object.keys(meta).length === 0 ? {} : { meta }),
+    ...(claimMs === null ? {} : { claimMs }),
+    ...(kept ? { kept } : {}),
+    ...(revoked === null ? {} : { revoked }),
   })
 }
 
@@ -83,14 +88,14 @@ export function decodeWords(json: string, of: { readonly store: string; readonly
   return decode(json, of, from => ({
     holder: text(from, 'holder'),
     mode: oneOf(from, 'mode', ['exclusive', 'shared']),
-    limit: from['limit'] === null ? null : number(from, 'limit'),
+    limit: from['limit'] === undefined ? null : number(from, 'limit'),
     tokens: number(from, 'tokens'),
-    meta: texts(from, 'meta'),
+    meta: from['meta'] === undefined ? {} : texts(from, 'meta'),
     enteredAt: number(from, 'enteredAt'),
     lifeMs: number(from, 'lifeMs'),
-    claimMs: from['claimMs'] === null ? null : number(from, 'claimMs'),
-    kept: flag(from, 'kept'),
-    revoked: from['revoked'] === null ? null : text(from, 'revoked'),
+    claimMs: from['claimMs'] === undefined ? null : number(from, 'claimMs'),
+    kept: from['kept'] !== undefined && flag(from, 'kept'),
+    revoked: from['revoked'] === undefined ? null : text(from, 'revoked'),
   }))
 }
 

@@ -18,6 +18,8 @@ export interface Own {
   life: string
   /** It lives until then at least, by our clock. */
   until: number
+  /** It has been seen to hold, and so holds while it is there. */
+  isHeld: boolean
   revokedTold: boolean
 }
 
@@ -38,6 +40,8 @@ export interface News {
   watching(key: string): () => void
   /** This ticket of ours waits in this line. */
   waits(key: string, id: string, line: { readonly tickets: readonly Standing[]; readonly revision: number }): void
+  /** This ticket of ours holds. */
+  holds(key: string, id: string): void
   /** It waits no longer. */
   served(key: string, id: string): void
   /** The line as it is now, of a lock for which one of ours waits. */
@@ -115,7 +119,7 @@ export function createNews(follow: (key: string) => () => void = () => () => {})
     note(key, { id, token, version, life, revoked }, until) {
       const known = own.get(id)
       if (known?.token === token) Object.assign(known, { version, life, until })
-      else own.set(id, { key, token, version, life, until, revokedTold: revoked !== null })
+      else own.set(id, { key, token, version, life, until, isHeld: false, revokedTold: revoked !== null })
     },
     forget: id => void own.delete(id),
     watching(key) {
@@ -137,6 +141,11 @@ export function createNews(follow: (key: string) => () => void = () => () => {})
       if (revision > room.revision) set(room, tickets, revision)
       room.stop ??= follow(key)
       tell(key, room)
+    },
+    holds(key, id) {
+      const ticket = own.get(id)
+      if (ticket !== undefined) ticket.isHeld = true
+      this.served(key, id)
     },
     served(key, id) {
       const room = rooms.get(key)
