@@ -169,9 +169,12 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
       const outcome = await sessions.spending(life, () => client.transact(asked, left()))
       if (!outcome.done) {
         const line = await read(key, id, left())
-        return isThere(line) ? { answer: { ...line, until: null } } : null
+        if (isThere(line)) return { answer: { ...line, until: null } }
+        // Neither ticket nor mark: the session, or its count, is not as we know it.
+        sessions.forsake(life)
+        return null
       }
-      life.uses = outcome.results.find(({ name }) => name === names.session(life.id))?.modified ?? 0
+      life.uses = outcome.results.findLast(({ name }) => name === names.session(life.id))?.modified ?? 0
       const line = lineOf({ key, id, begun }, outcome.results)
       const index = line.tickets.findIndex(each => each.id === id)
       const ticket = line.tickets[index]

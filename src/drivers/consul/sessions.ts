@@ -19,6 +19,8 @@ export interface Sessions {
   spending(life: Life, work: () => Promise<Outcome>): Promise<Outcome>
   /** Its ticket is gone. */
   giveBack(session: string): void
+  /** Not to be given to another. */
+  forsake(life: Life): void
 }
 
 const MOST_MS = 86_400_000
@@ -71,6 +73,7 @@ export function createSessions(client: ConsulClient, leastMs: number): Sessions 
         throw cause
       }
     },
+    forsake: life => void (life.sound = false),
     giveBack(session) {
       const life = lives.taken(session)
       if (life === undefined) return

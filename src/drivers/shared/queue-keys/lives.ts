@@ -63,7 +63,7 @@ export function createLives(make: (ms: number, io: Io) => Promise<string>, clock
       const now = clock.now()
       const list = spare.get(ms)
       for (let life = list?.pop(); life !== undefined; life = list?.pop())
-        if (life.until - now >= ms * ENOUGH) return lend(life)
+        if (life.sound && life.until - now >= ms * ENOUGH) return lend(life)
       sweep()
       const id = await make(ms, io)
       return lend({ id, ms, until: now + ms, uses: 0, sound: true })
