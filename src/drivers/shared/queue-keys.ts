@@ -64,8 +64,8 @@ export interface TicketKeys {
   /** Forbids its renewal, in its words; its life goes on as it was. False: it is not as it was read. */
   revoke(key: string, ticket: LineTicket, reason: string, io: Io): Promise<boolean>
   /**
-   * The line as it was before, without tickets if `isHeld`; null: the ticket is not as it was read, or one of `behind` is no longer there, and
-   * nothing has been removed.
+   * The line as it was before, without tickets if `isHeld`; null: the ticket is not as it was read, or one of `behind`
+   * is no longer there, and nothing has been removed.
    */
   remove(key: string, ticket: Removed, io: Io): Promise<Line | null>
   /** For at least so long. In place of an earlier mark. */
