@@ -10,7 +10,7 @@
 import type { Fields } from '../base/decode.ts'
 import type { Act, Telling } from './acts.ts'
 import type { Child } from '../servers/child.ts'
-import type { Locks } from '../locks/types.ts'
+import type { Locks, LocksOptions } from '../locks/types.ts'
 import type { Store } from '../store/contract.ts'
 import type { Danger } from './exposure.ts'
 import type { Needs } from './needs.ts'
@@ -174,6 +174,11 @@ export interface Played {
 /** Parts by name. */
 export type Parts<Does> = Readonly<Record<string, (turn: Turn<Does>) => Promise<void>>>
 
+export interface OpenAs extends Pick<LocksOptions, 'fair'> {
+  /** What the store is reached through. */
+  readonly through?: (store: Store) => Store
+}
+
 /** Where a worker is. */
 export interface Site<Settings> {
   readonly settings: Settings
@@ -182,7 +187,7 @@ export interface Site<Settings> {
   readonly namespace: string
   readonly place: Fields
   /** Locks of this worker, in its name and with its journal; closed at the end. */
-  locks(store: string, through?: (store: Store) => Store): Promise<Locks>
+  locks(store: string, options?: OpenAs): Promise<Locks>
   use<Thing extends Closable>(thing: Thing): Thing
 }
 

@@ -7,10 +7,9 @@ import { text } from '../base/decode.ts'
 import type { Locks } from '../locks/types.ts'
 import { databaseAt, databaseOf } from './database.ts'
 import type { Connection, Database } from './database.ts'
-import type { Site, Stage } from './declaration.ts'
+import type { OpenAs, Site, Stage } from './declaration.ts'
 import { optional, storeOption } from './options.ts'
 import type { SettingsOf } from './options.ts'
-import type { Store } from '../store/contract.ts'
 import { storeAt } from './store.ts'
 import type { LabStore } from './store.ts'
 import type { Message } from './wire.ts'
@@ -52,12 +51,9 @@ export interface Reached {
   readonly connection: Connection
 }
 
-/** In a worker. `through`: what the store is reached through. */
-export async function reachPlaces(
-  { place, locks: open, use }: Site<unknown>,
-  through?: (store: Store) => Store,
-): Promise<Reached> {
-  const locks = await open(text(place, 'store'), through)
+/** In a worker. */
+export async function reachPlaces({ place, locks: open, use }: Site<unknown>, options: OpenAs = {}): Promise<Reached> {
+  const locks = await open(text(place, 'store'), options)
   const database = await databaseOf(text(place, 'db'))
   return { locks, database, connection: use(await database.connect()) }
 }

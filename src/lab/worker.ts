@@ -67,8 +67,8 @@ async function begin(request: Fields): Promise<void> {
     closables.push(thing)
     return thing
   }
-  const locks: Site<unknown>['locks'] = async (store, through) => {
-    const options = { holder: name, ...(path !== null && { journal: path }) }
+  const locks: Site<unknown>['locks'] = async (store, { through, ...more } = {}) => {
+    const options = { ...more, holder: name, ...(path !== null && { journal: path }) }
     const opened = await (through === undefined
       ? open(store, { ...options, namespace })
       : open(through(await openStore(store, namespace)), options))

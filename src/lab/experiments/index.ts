@@ -10,6 +10,7 @@ import { failover } from './failover/failover.ts'
 import { nested } from './nested/nested.ts'
 import { pausedWriter } from './paused-writer/paused-writer.ts'
 import { redisAcl } from './redis-acl/redis-acl.ts'
+import { thunderingHerd } from './thundering-herd/thundering-herd.ts'
 import { ttlIndex } from './ttl-index/ttl-index.ts'
 import { unlock } from './unlock/unlock.ts'
 import { withdrawal } from './withdrawal/withdrawal.ts'
@@ -25,6 +26,7 @@ export const experiments: readonly Experiment[] = [
   doubleBooking,
   deadlock,
   nested,
+  thunderingHerd,
   unlock,
   redisAcl,
   failover,

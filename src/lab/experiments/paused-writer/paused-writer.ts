@@ -156,7 +156,7 @@ export const pausedWriter = experiment({
         `A check of the write alone comes too late where the successor has read: ${found(of('on-write'))}.`,
       fence: () => `fence() raises the resource before the read, and closes the gap: ${found(of('fence'))}.`,
       transaction: () =>
-        `In one transaction the row makes the successor wait, lease or not: ${found(of('transaction'))}. A pause blocks everybody.`,
+        `In one transaction the row makes the successor wait, lease or not: ${found(of('transaction'))}. A pause blocks all.`,
       'cut-off': () => `Cut off, and heedless: ${found(of('cut-off'))}.`,
       'cut-off-heeded': () =>
         `One that still runs is told by its lease, without the store: ${found(of('cut-off-heeded'))}.`,
@@ -164,7 +164,7 @@ export const pausedWriter = experiment({
 
   async worker(site) {
     const cut = createCut()
-    const { locks, connection } = await reachPlaces(site, cut.through)
+    const { locks, connection } = await reachPlaces(site, { through: cut.through })
     const isFirst = site.name === 'first'
     const adds = isFirst ? 100 : 10
     return {
