@@ -158,8 +158,7 @@ export const pausedWriter = experiment({
       transaction: () =>
         `In one transaction the row makes the successor wait, lease or not: ${found(of('transaction'))}. A pause blocks all.`,
       'cut-off': () => `Cut off, and heedless: ${found(of('cut-off'))}.`,
-      'cut-off-heeded': () =>
-        `One that still runs is told by its lease, without the store: ${found(of('cut-off-heeded'))}.`,
+      'cut-off-heeded': () => `One that still runs is told by its lease: ${found(of('cut-off-heeded'))}.`,
     }),
 
   async worker(site) {
