@@ -11,6 +11,7 @@ import { nested } from './nested/nested.ts'
 import { pausedWriter } from './paused-writer/paused-writer.ts'
 import { redisAcl } from './redis-acl/redis-acl.ts'
 import { thunderingHerd } from './thundering-herd/thundering-herd.ts'
+import { ttlAtRisk } from './ttl-at-risk/ttl-at-risk.ts'
 import { ttlIndex } from './ttl-index/ttl-index.ts'
 import { unlock } from './unlock/unlock.ts'
 import { withdrawal } from './withdrawal/withdrawal.ts'
@@ -24,6 +25,7 @@ export const experiments: readonly Experiment[] = [
   adjustableTtl,
   pausedWriter,
   doubleBooking,
+  ttlAtRisk,
   deadlock,
   nested,
   thunderingHerd,
