@@ -44,7 +44,7 @@ export const emailGroup = experiment({
   name: 'email-group',
   question: 'Two files are uploaded into one group at the same time: who is in it afterwards?',
   source: '"Distributed Locks - Naive"',
-  says: 'By the end, the email group will contain users from both files, which is incorrect.',
+  says: 'By the end, the email group will contain users from both files',
   takesS: 6,
   options: places,
   rounds: 2,

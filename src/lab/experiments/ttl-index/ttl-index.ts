@@ -50,7 +50,7 @@ export const ttlIndex = experiment({
   name: 'ttl-index',
   question: 'A lock made of a unique index and a time to live: what if something goes wrong?',
   source: '"Distributed Locks - Naive"',
-  says: 'ttl-index on expires_at so that in the event process fails to unlock then document will be removed after certain time',
+  says: 'ttl-index on expires_at so that in the event process fails to unlock (delete the document in this case) then document will be removed after certain time',
   takesS: 14,
   options: {
     ...places,
