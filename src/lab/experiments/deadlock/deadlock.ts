@@ -46,8 +46,20 @@ export const deadlock = experiment({
   takesS: 18,
   options: {
     ...places,
-    workers: whole({ default: '4', min: 2, max: 32, help: 'worker processes, 2 to 32; half of them in each order' }),
-    waitMs: span({ default: '500ms', min: 50, max: 60_000, help: 'how long each waits for its second lock' }),
+    workers: whole({
+      default: '4',
+      brief: '2',
+      min: 2,
+      max: 32,
+      help: 'worker processes, 2 to 32; half of them in each order',
+    }),
+    waitMs: span({
+      default: '500ms',
+      brief: '1s',
+      min: 50,
+      max: 60_000,
+      help: 'how long each waits for its second lock',
+    }),
   },
   rounds: 1,
   ways,

@@ -42,10 +42,10 @@ export const doubleBooking = experiment({
   question: 'The lock ends before the write does: how many bookings has the room?',
   source: '"Distributed Lock Source of Truth Olabilir mi?"',
   says: 'Lock expires in 5 seconds. Your DB write takes 6 seconds under load. Two users got confirmed bookins for the same room.',
-  takesS: 20,
+  takesS: 28,
   options: {
     ...places,
-    leaseMs: span({ default: '400ms', full: '5s', min: 100, max: 60_000, help: 'length of the lock' }),
+    leaseMs: span({ default: '600ms', full: '5s', min: 100, max: 60_000, help: 'length of the lock' }),
   },
   rounds: 2,
   ways,

@@ -53,10 +53,10 @@ export const pausedWriter = experiment({
   question: 'A holder is paused for longer than its lease: what becomes of the data when it goes on?',
   source: '"Lock It or Lose It: Avoiding Race Conditions in Distributed Systems"',
   says: 'It continues from where it left off, thinking it still owns the lock, and overwrites the changes made by Node B.',
-  takesS: 20,
+  takesS: 26,
   options: {
     ...places,
-    ttlMs: span({ default: '300ms', min: 100, max: 60_000, help: 'length of the lease' }),
+    ttlMs: span({ default: '500ms', min: 100, max: 60_000, help: 'length of the lease' }),
   },
   rounds: 2,
   ways,

@@ -65,10 +65,10 @@ export const ttlAtRisk = experiment({
   question: 'The writes become slower and slower: is there an alert before two are at work?',
   source: '"Distributed Lock Source of Truth Olabilir mi?"',
   says: 'alerts when p99 DB latency gets too close to lock TTL',
-  takesS: 14,
+  takesS: 16,
   options: {
     store: storeOption('store of the lock (default: a SQLite file of its own)'),
-    leaseMs: span({ default: '500ms', full: '5s', min: 100, max: 60_000, help: 'length of the lock' }),
+    leaseMs: span({ default: '800ms', full: '5s', min: 100, max: 60_000, help: 'length of the lock' }),
   },
   rounds: 1,
   ways,
