@@ -70,11 +70,11 @@ export const adjustableTtl = experiment({
   question: 'How long should a lock last, if some tasks are quick and some intensive?',
   source: '"Lock It or Lose It: Avoiding Race Conditions in Distributed Systems"',
   says: 'dynamically adjustable timeouts are often used to match the complexity of the operation',
-  takesS: 18,
+  takesS: 20,
   options: {
     store: storeOption('store of the lock (default: a SQLite file of its own)'),
     shortMs: span({ default: '600ms', full: '2s', min: 100, max: 60_000, help: 'length of a short lock' }),
-    longMs: span({ default: '2400ms', full: '10s', min: 300, max: 600_000, help: 'length of a long lock' }),
+    longMs: span({ default: '3s', full: '10s', min: 300, max: 600_000, help: 'length of a long lock' }),
   },
   rounds: 1,
   ways,
