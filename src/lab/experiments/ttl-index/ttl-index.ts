@@ -57,7 +57,6 @@ export const ttlIndex = experiment({
     ttlMs: span({ default: '400ms', full: '10s', min: 100, max: 60_000, help: 'length of a lock' }),
     sweepMs: span({
       default: '2400ms',
-      brief: '1600ms',
       full: '60s',
       min: 300,
       max: 600_000,
