@@ -40,9 +40,11 @@ export function start(program, words) {
         reject(new Error(`a child ended (${signal ?? `exit ${code}`}) before it said "${type}"`)),
       )
     })
+  const onMessage = listener => void child.on('message', listener)
   return {
     pid: child.pid,
     next,
+    onMessage,
     ended,
     say: type => child.send({ type }),
     kill9: () => child.kill('SIGKILL'),
