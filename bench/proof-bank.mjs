@@ -5,8 +5,8 @@
 // Eight processes move money between ten accounts under `runAll` and `fence`: lock both accounts, think, begin, raise
 // both, read both balances, think, write both, commit. Meanwhile they are killed (-9) and replaced, paused past the ttl
 // of their leases, or cut off from the database. The sum of all balances must never change (it is asked for all the
-// time, and at the end), and no account may take a write with a token older than one before. The locks are in a Redis of
-// the proof's own, unless --store names another: in a SQLite file a paused clerk can keep out all the others.
+// time, and at the end), and no account may take a write with a token older than one before. The locks are in a Redis
+// of the proof's own, unless --store names another: in a SQLite file a paused clerk can keep out all the others.
 //
 // The same run without `fence` must lose money, or the proof would prove nothing. SQLite locks the whole file from
 // BEGIN IMMEDIATE on, so there, without a fence, the balances are read before it.
