@@ -146,6 +146,7 @@ for (const name of ['mariadb', 'mysql']) {
 
     test('the command line runs under a lock, and ends when the command does', async () => {
       const site = createSite()
+      ends.push(() => site.clear())
       const store = ['--store', url, '--namespace', randomUUID()]
       const ran = await site.holdfast(['run', ...store, 'report', '--', 'sh', '-c', 'echo $HOLDFAST_FENCING_TOKEN'])
       expect(ran).toMatchObject({ code: 0, stderr: '' })
@@ -188,6 +189,10 @@ for (const name of ['mariadb', 'mysql']) {
         })
       await apply([`CREATE DATABASE ${database}`, ...migrating])
       ends.push(() => apply([`DROP DATABASE ${database}`]))
+      const users = ['holdfast_migrate', 'holdfast', 'holdfast_watch'].map(
+        user => `DROP USER IF EXISTS ${user}_${suffix}`,
+      )
+      ends.push(() => apply(users))
       await migrate(as('holdfast_migrate'))
       await apply(running)
       await migrate(as('holdfast_migrate'))
