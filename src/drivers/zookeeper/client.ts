@@ -108,7 +108,10 @@ function talk(socket: Socket, greeting: Greeting) {
     const to = writer()
     write(to)
     sentAt = systemClock.now()
+    // What is said in one turn goes in one piece.
+    socket.cork()
     socket.write(to.frame())
+    process.nextTick(() => socket.uncork())
   }
 
   function sendBare(xid: number, op: number): void {
