@@ -59,7 +59,8 @@ function storeOf(lane: number): string {
 }
 
 function begin(name: string, { round, lane }: { readonly round: number; readonly lane: number }): Round {
-  const key = `${name}-${round}`
+  // The processes of another run of these tests on this machine are not this one's.
+  const key = `${name}-${process.pid}-${round}`
   const pids = site.path(`${key}.pids`)
   keys.push(key)
   const command = [fixture('family.sh'), pids, ...(round % 2 === 0 ? ['stubborn'] : [])]
