@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fromMysql2, fromNodeSqlite, fromPg, schema } from '../dist/sql/index.js'
-import { MARIADB } from '../dist/servers/mysql.js'
+import { MARIADB, MYSQL } from '../dist/servers/mysql.js'
 import { POSTGRES } from '../dist/servers/postgres.js'
 import { startServer } from '../dist/servers/start.js'
 
@@ -15,7 +15,7 @@ export const DIALECTS = ['sqlite', 'postgres', 'mysql']
 /** Resolves with the address of a new, empty database of this dialect, and how to end it. */
 export async function startDatabase(dialect, directory) {
   if (dialect === 'sqlite') return { address: `sqlite:${join(directory, 'data.db')}`, stop: () => {} }
-  const server = await startServer({ postgres: POSTGRES, mysql: MARIADB }[dialect])
+  const server = await startServer({ postgres: POSTGRES, mysql: MARIADB, mysql9: MYSQL }[dialect])
   return { address: server.address, host: server.host, port: server.port, stop: () => server.close() }
 }
 

@@ -5,7 +5,8 @@
 //
 //   solo    one task, one key
 //   spread  64 tasks, 64 keys
-//   queue   2 processes x 16 tasks on one key, 1 ms inside, 10 ms between, against asking for the bare row every 50 ms
+//   queue   2 processes x 16 tasks on one key, 1 ms inside, 10 ms between, against asking for the bare row every 50 ms;
+//           `alone` is one task that nobody else is in the way of, 1 ms inside, nothing between, on the bare row
 //
 // The server is one of its own, with every commit written to the disk, or that of --address. All take turns in short
 // rounds, and the medians of the rounds' rates and ratios are printed. `driver` is the store without what stands on it.
@@ -92,7 +93,7 @@ async function againstBare({ url, ms, rounds, admin, tasks, name }) {
 }
 
 async function queues({ url, ms, rounds, admin }) {
-  const kinds = ['polling', 'cohort', 'strict']
+  const kinds = ['polling', 'alone', 'cohort', 'strict']
   const figures = Object.fromEntries(kinds.map(kind => [kind, []]))
   for (let round = 0; round < Math.min(rounds, 3); round += 1)
     for (const kind of kinds) figures[kind].push(await queue({ url, ms, kind, admin }))
@@ -110,7 +111,7 @@ async function queues({ url, ms, rounds, admin }) {
 
 async function queue({ url, ms, kind, admin }) {
   const order = { url, ms, kind, key: `queue:${randomUUID()}` }
-  const workers = [0, 1].map(() => fork(SELF, ['worker', JSON.stringify(order)]))
+  const workers = (kind === 'alone' ? [0] : [0, 1]).map(() => fork(SELF, ['worker', JSON.stringify(order)]))
   await Promise.all(workers.map(child => once(child, 'message')))
   const before = await questions(admin)
   const reports = workers.map(child => once(child, 'message'))
@@ -129,14 +130,14 @@ async function queue({ url, ms, kind, admin }) {
 }
 
 async function worker({ url, ms, kind, key }) {
-  const bare = kind === 'polling' ? await bareRow(url) : null
+  const bare = kind === 'polling' || kind === 'alone' ? await bareRow(url) : null
   const locks = createLocks(mysqlStore(url), { fair: kind === 'strict' ? 'strict' : 'cohort', wait: '60s' })
   const run = bare === null ? task => locks.run(key, task) : task => bare.poll(key, task)
   await run(async () => {})
   process.send('ready')
   await once(process, 'message')
   const waits = []
-  const counts = Array.from({ length: 16 }, () => 0)
+  const counts = Array.from({ length: kind === 'alone' ? 1 : 16 }, () => 0)
   const until = performance.now() + ms
   const task = async index => {
     while (performance.now() < until) {
@@ -146,7 +147,7 @@ async function worker({ url, ms, kind, key }) {
         counts[index] += 1
         await sleep(INSIDE_MS)
       })
-      await sleep(BETWEEN_MS)
+      if (kind !== 'alone') await sleep(BETWEEN_MS)
     }
   }
   await Promise.all(counts.map((_, index) => task(index)))
