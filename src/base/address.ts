@@ -14,7 +14,7 @@ export function withoutPassword(address: string): string {
   if (scheme === undefined || authority === undefined || rest === undefined) return address
   // "user:pa" of "user:pa/ss@host": no port, so what follows up to the "@" is of the password.
   if (UNESCAPED_PASSWORD.test(authority) && rest.includes('@'))
-    return `${scheme}${authority.replace(/:.*$/s, '')}@${address.slice(address.lastIndexOf('@') + 1)}`
+    return scheme + loginAt(authority) + address.slice(address.lastIndexOf('@') + 1)
   // One "@": all before it is user and password, commas included. Several: each host has its own.
   const hosts = authority.split('@').length > 2 ? authority.split(',') : [authority]
   return scheme + hosts.map(withoutUserPassword).join(',') + rest.replaceAll(SECRET_PARAMETER, '$1')
@@ -22,7 +22,13 @@ export function withoutPassword(address: string): string {
 
 function withoutUserPassword(host: string): string {
   const at = host.lastIndexOf('@')
-  return at < 0 ? host : `${host.slice(0, at).replace(/:.*$/s, '')}@${host.slice(at + 1)}`
+  return loginAt(host.slice(0, Math.max(0, at))) + host.slice(at + 1)
+}
+
+/** "user:password" as "user@", and nothing of a password without a user. */
+function loginAt(login: string): string {
+  const user = login.replace(/:.*$/s, '')
+  return user === '' ? '' : `${user}@`
 }
 
 /**

@@ -255,7 +255,7 @@ describe('an address', () => {
 
   test('is shown without its password', () => {
     expect(withoutPassword('redis://me:secret@h:1')).toBe('redis://me@h:1')
-    expect(withoutPassword('redis://:secret@h:1')).toBe('redis://@h:1')
+    expect(withoutPassword('redis://:secret@h:1')).toBe('redis://h:1')
     expect(withoutPassword('sqlite:/a:b@c')).toBe('sqlite:/a:b@c')
   })
 
