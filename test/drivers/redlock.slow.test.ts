@@ -472,6 +472,9 @@ describe('redlock', () => {
 test('addresses and options that make no sense are refused with the form that does', () => {
   for (const address of ['redlock://', 'redlock:', 'redis://a:1,b:2', 'redlock://a:1,b:2/x'])
     expect(() => redlockStore(address)).toThrow(ConfigurationError)
+  expect(() => redlockStore('redlock://user:secret@a:1/0/1')).toThrow(
+    '"redlock://user@a:1/0/1" is no address of a redlock: the database must be a number, not "0/1"',
+  )
   expect(() => redlockStore([])).toThrow('A redlock needs nodes')
   expect(() => redlockStore('redlock://a:1,b:2,a:1')).toThrow('named twice')
   expect(() => redlockStore(['redis+sentinel://a:1/x', 'redis://b:1'])).toThrow('A node of a redlock is one server')

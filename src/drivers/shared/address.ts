@@ -24,16 +24,19 @@ export interface AddressForm {
   readonly of: string
   /** Addresses as they should be. */
   readonly examples: readonly string[]
+  /** Else no host means localhost. */
+  readonly mustNameHosts?: boolean
 }
 
 const FORM = /^([a-z][a-z0-9+.-]*):\/\/(?:([^@/]*)@)?([^/?#]*)((?:\/[^?#]*)?)(?:\?([^#]*))?$/i
 const HOST = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/
 
-/** No host means localhost. @throws ConfigurationError */
+/** @throws ConfigurationError */
 export function parseAddress(text: string, form: AddressForm): Address {
   const [, scheme, login, places = '', path = '', query = ''] = FORM.exec(text) ?? []
   const refuse = (why: string): never => refuseAddress(text, { ...form, why })
   if (scheme === undefined) return refuse('its form is unknown')
+  if (places === '' && form.mustNameHosts === true) return refuse('it names no host')
   const hosts = (places === '' ? 'localhost' : places).split(',').map(place => {
     const [, six, host = six, port] = HOST.exec(place) ?? []
     if (host === undefined || Number(port) > 65_535)
