@@ -1,19 +1,15 @@
 /**
  * Handover inside one process: one ticket stands in the store for many tasks, and the lease passes from task to task
- * without a round trip, each with its own token out of the ticket's block (passing.ts has the bounds).
+ * without a round trip, each with its own token out of the ticket's block (passing.ts has the bounds). In order inside
+ * one process (rows.ts).
  *
- * Lock cohorting: Dice, Marathe, Shavit, PPoPP 2012. A ticket of its own is a cohort of one.
- *
- * In order inside one process: the cohorts of a key stand in a row in the order in which they came, and only the last
- * of them takes newcomers. A shared ticket may have to queue again for those that it has not served, so the younger
- * cohorts do not enter the store before its last task has been served.
+ * Lock cohorting: Dice, Marathe, Shavit, PPoPP 2012.
  */
 import { pursue } from './acquire.ts'
-import type { Pursuit } from './acquire.ts'
 import { attemptOnce } from './attempt.ts'
 import type { Refusal, Wanted } from './attempt.ts'
 import { createApplicants } from './applicants.ts'
-import type { Applicant, Line, Waiting } from './applicants.ts'
+import type { Waiting } from './applicants.ts'
 import { heldHere } from './chain.ts'
 import type { Core } from './core.ts'
 import { within } from '../base/deadline.ts'
@@ -22,15 +18,12 @@ import { createHelds } from './held.ts'
 import type { Held } from './held.ts'
 import type { CohortLimits } from './passing.ts'
 import type { Risk } from './risk.ts'
+import { createRows } from './rows.ts'
+import type { Cohort, Wish } from './rows.ts'
 import type { Lease } from './types.ts'
 
-export interface Share {
-  /** Tasks of equal wishes may share one ticket. */
-  readonly share: boolean
-}
-
 export interface Cohorts {
-  acquire(wanted: Wanted, waiting: Waiting & Share): Promise<Lease>
+  acquire(wish: Wish & Waiting): Promise<Lease>
   /** One attempt. Who aborts `signal` waits no longer for its answer, and what it then grants is given back. */
   tryAcquire(wanted: Wanted, signal?: AbortSignal): Promise<Lease | Refusal>
   /** Rejects who waits; new ones are refused, and what is granted from now on is given back. */
@@ -39,62 +32,31 @@ export interface Cohorts {
   idle(): Promise<void>
 }
 
-class Cohort implements Line {
-  readonly row: Row
-  /** Tasks of that name may join it; null: nobody may. */
-  readonly name: string | null
-  readonly wanted: Wanted
-  readonly queue = new Set<Applicant>()
-  /** The ticket that passes from task to task. One that may not be passed on any more has no cohort. */
-  held: Held | null = null
-  pursuit: Pursuit | null = null
-
-  constructor(row: Row, name: string | null, wanted: Wanted) {
-    this.row = row
-    this.name = name
-    this.wanted = wanted
-  }
-
-  get running(): number {
-    return this.held?.running.size ?? 0
-  }
-}
-
-/** The cohorts of one key that wait or hold, in the order in which they came. */
-interface Row {
-  readonly key: string
-  readonly cohorts: Set<Cohort>
-  last: Cohort | null
-  /** The oldest that may have to queue again; null: none. */
-  crowded: Cohort | null
-  /** They came after the crowded one and have not entered the store. */
-  behind: Cohort[]
-}
-
 export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Cohorts {
   const { clock, events } = core
   const helds = createHelds(core, limits, risk)
-  const rows = new Map<string, Row>()
+  const rows = createRows(pursueTicket)
   const idlers = new Set<() => void>()
   let attempts = 0
   let stopped = false
   helds.onIdle(tellIdlers)
 
   const applicants = createApplicants<Cohort>(core, cohort => {
-    if (cohort.queue.size === 0) {
-      if (cohort.pursuit !== null) {
-        cohort.pursuit.giveUp()
-        core.background.run(cohort.pursuit.grant)
-      }
-      forget(cohort)
+    if (cohort.queue.size === 0 && cohort.pursuit !== null) {
+      cohort.pursuit.giveUp()
+      core.background.run(cohort.pursuit.grant)
     }
-    relieve(cohort)
+    rows.settle(cohort)
   })
 
-  function apply(cohort: Cohort, waiting: Waiting): Promise<Lease> {
+  /** One promise, since a busy key makes very many. */
+  function apply(wish: Wish & Waiting): Promise<Lease> {
     return new Promise<Lease>((resolve, reject) => {
+      refuseWhenClosed(wish.wanted.key)
+      wish.signal?.throwIfAborted()
+      const cohort = rows.cohortFor(wish)
       const ahead = cohort.running + cohort.queue.size + (cohort.pursuit?.ahead ?? 0)
-      const applicant = applicants.add(cohort, waiting, resolve, reject)
+      const applicant = applicants.add(cohort, wish, resolve, reject)
       advance(cohort)
       if (ahead > 0 && cohort.queue.has(applicant)) applicants.announce(cohort, ahead, applicant.inside !== null)
     })
@@ -115,9 +77,8 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     // The next enter is sent right behind the leave: one round trip for both.
     const { held } = cohort
     if (held !== null && cohort.queue.size === 0 && held.running.size === 0 && !held.asking) letGo(cohort, held)
-    if (cohort.held === null && cohort.pursuit === null && cohort.queue.size > 0) pursueInTurn(cohort)
-    forget(cohort)
-    relieve(cohort)
+    if (cohort.held === null && cohort.pursuit === null && cohort.queue.size > 0) rows.pursueInTurn(cohort)
+    rows.settle(cohort)
   }
 
   function letGo(cohort: Cohort, held: Held): void {
@@ -150,13 +111,6 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     return lease
   }
 
-  function pursueInTurn(cohort: Cohort): void {
-    const { row } = cohort
-    if (row.crowded !== null && row.crowded !== cohort && isBehind(cohort, row.crowded)) {
-      if (!row.behind.includes(cohort)) row.behind.push(cohort)
-    } else pursueTicket(cohort)
-  }
-
   function pursueTicket(cohort: Cohort): void {
     let told = false
     const pursuit = pursue(core, cohort.wanted, ahead => {
@@ -186,65 +140,6 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
     advance(cohort)
   }
 
-  // ---------------------------------------------------------------- the row of a key
-
-  function cohortOf(wanted: Wanted, share: boolean): Cohort {
-    const name = share ? `${wanted.mode} ${wanted.ttlMs}` : null
-    const row = rows.get(wanted.key) ?? newRow(wanted.key)
-    const { last } = row
-    if (last !== null && name !== null && last.name === name) return last
-    if (row.crowded === null && last !== null && mayQueueAgain(last)) row.crowded = last
-    const cohort = new Cohort(row, name, share ? wanted : { ...wanted, tokens: 1 })
-    row.cohorts.add(cohort)
-    row.last = cohort
-    return cohort
-  }
-
-  function newRow(key: string): Row {
-    const row: Row = { key, cohorts: new Set(), last: null, crowded: null, behind: [] }
-    rows.set(key, row)
-    return row
-  }
-
-  /**
-   * Tasks wait whose place in the store is not settled: a shared ticket may be lost or given back before it has served
-   * them all, and its first enter may be lost. A ticket of its own takes that chance, so that a crowd enters at once.
-   */
-  function mayQueueAgain({ name, queue, pursuit }: Cohort): boolean {
-    return queue.size > 0 && (name !== null || pursuit === null)
-  }
-
-  function isBehind(cohort: Cohort, other: Cohort): boolean {
-    for (const each of cohort.row.cohorts) {
-      if (each === other) return true
-      if (each === cohort) return false
-    }
-    return false
-  }
-
-  /** Those behind a crowded cohort enter the store once it is sure to be served before them. */
-  function relieve({ row }: Cohort): void {
-    if (row.crowded === null || mayQueueAgain(row.crowded)) return
-    const waiting = row.behind
-    row.crowded = null
-    row.behind = []
-    for (const [index, cohort] of waiting.entries()) {
-      if (cohort.queue.size > 0 && cohort.pursuit === null && cohort.held === null) pursueTicket(cohort)
-      if (!mayQueueAgain(cohort) || index === waiting.length - 1) continue
-      row.crowded = cohort
-      row.behind = waiting.slice(index + 1)
-      return
-    }
-  }
-
-  function forget(cohort: Cohort): void {
-    if (cohort.queue.size > 0 || cohort.held !== null || cohort.pursuit !== null) return
-    const { row } = cohort
-    row.cohorts.delete(cohort)
-    if (row.last === cohort) row.last = null
-    if (row.cohorts.size === 0 && rows.get(row.key) === row) rows.delete(row.key)
-  }
-
   // ---------------------------------------------------------------- one attempt
 
   async function tryAcquire(wanted: Wanted, signal?: AbortSignal): Promise<Lease | Refusal> {
@@ -257,6 +152,18 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
       throw signal.reason
     }
     return within(attempt, { clock, timeoutMs: Infinity, signal, late })
+  }
+
+  async function acquireNow({ wanted, signal }: Wish & Waiting): Promise<Lease> {
+    const result = await tryAcquire(wanted, signal)
+    if (!('ticket' in result)) return result
+    const names = result.holders.map(view => view.holder).join(', ')
+    throw new WaitTimeoutError(`"${wanted.key}" is held by ${names}, and wait is 0.`, {
+      key: wanted.key,
+      waitedMs: 0,
+      holders: result.holders,
+      own: heldHere(wanted.key) !== null,
+    })
   }
 
   async function attemptOn(wanted: Wanted, signal: AbortSignal | undefined): Promise<Lease | Refusal> {
@@ -291,24 +198,11 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
   }
 
   return {
-    async acquire(wanted, waiting) {
-      refuseWhenClosed(wanted.key)
-      waiting.signal?.throwIfAborted()
-      if (waiting.waitMs > 0) return apply(cohortOf(wanted, waiting.share), waiting)
-      const result = await tryAcquire(wanted, waiting.signal)
-      if (!('ticket' in result)) return result
-      const names = result.holders.map(view => view.holder).join(', ')
-      throw new WaitTimeoutError(`"${wanted.key}" is held by ${names}, and wait is 0.`, {
-        key: wanted.key,
-        waitedMs: 0,
-        holders: result.holders,
-        own: heldHere(wanted.key) !== null,
-      })
-    },
+    acquire: wish => (wish.waitMs > 0 ? apply(wish) : acquireNow(wish)),
     tryAcquire,
     stop() {
       stopped = true
-      for (const cohort of [...rows.values()].flatMap(row => [...row.cohorts])) {
+      for (const cohort of rows.all()) {
         const { key } = cohort.wanted
         for (const applicant of [...cohort.queue])
           applicants.refuse(

@@ -150,7 +150,7 @@ export function createHelds(core: Core, limits: CohortLimits, risk: Risk): Helds
     active -= 1
     if (active === 0) idle()
     held.running.delete(open)
-    risk.held(open.key, open.unprovenMs(), held.ticket.ttlMs)
+    risk.held(open, held.ticket.ttlMs)
     if (held.ticket.state === 'lost') {
       leaveWhenDone(held)
       await held.leaving
@@ -163,10 +163,11 @@ export function createHelds(core: Core, limits: CohortLimits, risk: Risk): Helds
 
   function report(open: OpenLease, result: ReleaseResult, heldMs: number): ReleaseResult {
     const { key } = open
+    if (result !== 'lost' && !events.wants('released')) return result
     // A holder ends when its leave is sent: the next may hold long before the answer is here.
     const agoMs = clock.now() - open.since - heldMs
     if (result === 'lost') events.emit({ type: 'lost', key, token: open.token, heldMs, agoMs, reason: 'gone' })
-    else if (events.wants('released')) events.emit({ type: 'released', key, token: open.token, heldMs, agoMs })
+    else events.emit({ type: 'released', key, token: open.token, heldMs, agoMs })
     return result
   }
 

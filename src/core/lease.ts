@@ -104,7 +104,7 @@ export class OpenLease implements Lease {
     throw this.#shortOf(minMs, givenMs)
   }
 
-  async release(): Promise<ReleaseResult> {
+  release(): Promise<ReleaseResult> {
     if (this.#releasing === undefined) {
       // Found dead now, it is reported as lost and not as released.
       this.#isHeld()

@@ -8,8 +8,14 @@
 import type { Events } from './events.ts'
 
 export interface Risk {
-  /** A hold has ended. `unprovenMs`: the longest time that it went without a new answer. */
-  held(key: string, unprovenMs: number, ttlMs: number): void
+  /** A hold has ended. */
+  held(hold: Hold, ttlMs: number): void
+}
+
+export interface Hold {
+  readonly key: string
+  /** The longest time that it went without a new answer. */
+  unprovenMs(): number
 }
 
 const HOLDS = 100
@@ -25,8 +31,10 @@ interface History {
 export function createRisk(events: Events): Risk {
   const histories = new Map<string, History>()
   return {
-    held(key, unprovenMs, ttlMs) {
+    held(hold, ttlMs) {
       if (!events.wants('ttl-at-risk')) return
+      const { key } = hold
+      const unprovenMs = hold.unprovenMs()
       const history = histories.get(key) ?? { holds: [], next: 0, told: false }
       if (!histories.has(key) && histories.size < MOST_KEYS) histories.set(key, history)
       history.holds[history.next] = unprovenMs

@@ -60,9 +60,9 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
   // ---------------------------------------------------------------- one key
 
   async function acquire(key: string, options: AcquireOptions = {}): Promise<Lease> {
-    const { wanted, ...waiting } = requestOf(key, options, settings, traits)
+    const request = requestOf(key, options, settings, traits)
     try {
-      return await engine.acquire(wanted, waiting)
+      return await engine.acquire(request)
     } catch (error) {
       throw fromCaller(error, acquire)
     }
@@ -108,7 +108,7 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
     try {
       for (const { wanted, waitMs, signal, share } of requests) {
         const leftMs = waitMs === 0 ? 0 : Math.max(1, waitMs - (clock.now() - start))
-        leases.push(await engine.acquire(wanted, { waitMs: leftMs, signal, share }))
+        leases.push(await engine.acquire({ wanted, waitMs: leftMs, signal, share }))
       }
       const set = createLeaseSet(leases, mode)
       // While the last key was waited for, the first ones' windows ran on.
