@@ -3,6 +3,7 @@
 //
 //   npm run mutants                             all of it
 //   npm run mutants -- src/core/window.ts       some files; a range of lines: src/core/lease.ts:60-90
+//   npm run mutants -- FILE... --concurrency 1  options of StrykerJS come last
 //
 // The simulation (`npm run sim`) is too long to run against each; it has mutants of its own (test/sim/mutants.ts).
 import { spawnSync } from 'node:child_process'
@@ -20,6 +21,8 @@ function run(command, args) {
 // Its vitest is the one of the root: a second one would not find the tests of the first.
 if (!existsSync(tool))
   run('npm', ['ci', '--prefix', 'scripts/mutants', '--legacy-peer-deps', '--no-audit', '--no-fund'])
-const files = process.argv.slice(2)
+const words = process.argv.slice(2)
+const end = words.findIndex(word => word.startsWith('-'))
+const files = end < 0 ? words : words.slice(0, end)
 const only = files.length === 0 ? [] : ['--mutate', files.join(',')]
-run(process.execPath, [tool, 'run', 'scripts/mutants/stryker.config.json', ...only])
+run(process.execPath, [tool, 'run', 'scripts/mutants/stryker.config.json', ...only, ...words.slice(files.length)])

@@ -12,6 +12,7 @@ import type { Outcome } from './call.ts'
 import type { Core } from './core.ts'
 import { StoreUnavailableError } from '../base/errors.ts'
 import type { HoldfastError } from '../base/errors.ts'
+import { dueMs, failedMs, pollMs } from './pace.ts'
 import type { PushTarget } from './pushes.ts'
 import { closesAt } from './window.ts'
 
@@ -38,18 +39,6 @@ const ENOUGH_LIFE = 1 / 2
  * and so cost one enter and one leave, however many wait.
  */
 const RENEW_AFTER_PUSH_MS = 25
-const FAILED_RETRY_MS = { first: 20, most: 1_000 } as const
-/**
- * Where nothing is pushed. The next in line asks often, and less often the longer it has waited already: a fiftieth of
- * that more is not felt. Those further behind need not hurry.
- */
-const POLL_MS = { first: 5, next: 20, others: 100, each: 20, most: 1_000 } as const
-const POLL_WAITED = 1 / 50
-/**
- * A heartbeat comes up to this share earlier, by chance: those who came together would beat together for ever, and the
- * store would serve nobody else meanwhile. A quarter of the ticket's life has gone by then, so that each refreshes it.
- */
-const HEARTBEAT_EARLIER = 1 / 5
 const NOBODY: readonly TicketView[] = []
 
 /** `onWaiting` is called at each answer that tells to wait. */
@@ -147,7 +136,7 @@ class Chase implements Pursuit, PushTarget {
         this.#pushed = false
         this.#asked = false
         this.#callSince = now
-        const reply = await enterOnce(this.#core, this.#wanted, this.#attempt, true)
+        const reply = await enterOnce(this.#core, this.#wanted, { attempt: this.#attempt, queue: true })
         this.#callSince = null
         const ms = reply.ok ? this.#heed(reply.value, listening) : this.#fail(reply)
         if (typeof ms !== 'number') return ms
@@ -162,7 +151,7 @@ class Chase implements Pursuit, PushTarget {
 
   /** A grant, null if it was given up meanwhile, or how long to wait until it asks again. */
   #heed(entry: Entry, listening: boolean): Grant | null | number {
-    const { clock, pushes } = this.#core
+    const { clock, pushes, waiterTtlMs } = this.#core
     const { key, limit } = this.#wanted
     if (this.#given && entry.status !== 'waits') return this.#giveBack()
     this.#failure = null
@@ -175,8 +164,8 @@ class Chase implements Pursuit, PushTarget {
         pushes.named(key, this)
       }
       this.#tell(entry.ahead)
-      const dueMs = this.#due(entry.retryMs)
-      const retryMs = listening ? dueMs : Math.min(dueMs, this.#poll(entry.ahead + 1 - (limit ?? 1)))
+      const due = dueMs(clock, { retryMs: entry.retryMs, waiterTtlMs })
+      const retryMs = listening ? due : Math.min(due, this.#poll(entry.ahead + 1 - (limit ?? 1)))
       return Math.max(1, this.#attempt.sentAt + retryMs - clock.now())
     }
     if (entry.status === 'forbidden' && entry.reason === 'revoked') throw waitRevoked(key, this.#attempt, entry.message)
@@ -197,7 +186,7 @@ class Chase implements Pursuit, PushTarget {
   #failed(error: HoldfastError): number {
     this.#failure = error
     this.#failures += 1
-    return this.#backoff(FAILED_RETRY_MS, this.#failures)
+    return failedMs(this.#core.clock, this.#failures)
   }
 
   #hold(entry: Extract<Entry, { status: 'holds' }>): Grant | number {
@@ -215,7 +204,7 @@ class Chase implements Pursuit, PushTarget {
     const attempt = this.#attempt
     const { ttlMs, maxHoldMs, key } = this.#wanted
     const { traits } = this.#core.store
-    if (attempt.token === null) refuseRegression(this.#core, key, attempt, token)
+    if (attempt.token === null) refuseRegression(this.#core, { key, attempt, token })
     // An enter of ours that is carried out once more, after the ticket came to hold, sets its end to the ttl from then:
     // later than this sending, since then it still waited.
     attempt.aliveUntil = closesAt(attempt.sentAt, Math.min(leftMs, ttlMs, maxHoldMs), traits)
@@ -294,24 +283,10 @@ class Chase implements Pursuit, PushTarget {
     })
   }
 
-  /** The end of somebody's life is waited for exactly, a heartbeat is not. */
-  #due(retryMs: number): number {
-    const { clock, waiterTtlMs } = this.#core
-    const isHeartbeat = retryMs > waiterTtlMs / 3 - 1
-    return isHeartbeat ? retryMs * (1 - HEARTBEAT_EARLIER * clock.random()) : retryMs
-  }
-
-  /** `place`: 1 is the next in line. Random, so that those who were refused together do not come again together. */
+  /** `place`: 1 is the next in line. */
   #poll(place: number): number {
-    const most =
-      place > 1
-        ? Math.min(POLL_MS.most, Math.max(POLL_MS.others, place * POLL_MS.each))
-        : Math.min(POLL_MS.others, Math.max(POLL_MS.next, (this.#core.clock.now() - this.#since) * POLL_WAITED))
+    const { clock } = this.#core
     this.#polls += 1
-    return this.#backoff({ first: POLL_MS.first, most }, this.#polls)
-  }
-
-  #backoff(range: { readonly first: number; readonly most: number }, times: number): number {
-    return Math.min(range.most, range.first * 1.5 ** (times - 1)) * (0.5 + this.#core.clock.random() / 2)
+    return pollMs(clock, { place, times: this.#polls, waitedMs: clock.now() - this.#since })
   }
 }

@@ -41,8 +41,8 @@ export interface Waiting {
 }
 
 export interface Applicants<L extends Line> {
-  /** At the end of the line. `resolve` and `reject` are called once, by whoever ends the wait. */
-  add(line: L, waiting: Waiting, resolve: Applicant['resolve'], reject: Applicant['reject']): Applicant
+  /** At the end of the line. Of `answer` one is called once, by whoever ends the wait. */
+  add(line: L, waiting: Waiting, answer: Pick<Applicant, 'resolve' | 'reject'>): Applicant
   /** It waits no longer, and goes with a lease. */
   end(line: L, applicant: Applicant): void
   /** It waits no longer, and goes without. */
@@ -59,7 +59,7 @@ export function createApplicants<L extends Line>(core: Core, shorter: (line: L) 
   const { clock, events, store } = core
   const asking = new Map<string, Promise<WaitTimeoutError['holders']>>()
 
-  function add(line: L, waiting: Waiting, resolve: Applicant['resolve'], reject: Applicant['reject']): Applicant {
+  function add(line: L, waiting: Waiting, { resolve, reject }: Pick<Applicant, 'resolve' | 'reject'>): Applicant {
     const applicant: Applicant = {
       since: clock.now(),
       inside: heldHere(line.wanted.key),
@@ -115,9 +115,8 @@ export function createApplicants<L extends Line>(core: Core, shorter: (line: L) 
   function whoHolds(key: string): Promise<WaitTimeoutError['holders']> {
     const asked = asking.get(key)
     if (asked !== undefined) return asked
-    const answer = call(clock, store, 'inspect', key, Math.min(ASK_WHO_MS, core.storeTimeoutMs), io =>
-      store.inspect(key, io),
-    ).then(view => {
+    const timeoutMs = Math.min(ASK_WHO_MS, core.storeTimeoutMs)
+    const answer = call(core, { verb: 'inspect', key, timeoutMs }, io => store.inspect(key, io)).then(view => {
       asking.delete(key)
       return view.ok ? (view.value?.holders ?? []) : []
     })

@@ -66,7 +66,7 @@ const LEAVE_AGAIN_MS = { first: 20, most: 1_000 } as const
 export async function attemptOnce(core: Core, wanted: Wanted): Promise<Grant | Refusal> {
   const { store } = core
   const attempt = newAttempt(core, wanted.key)
-  const reply = await enterOnce(core, wanted, attempt, false)
+  const reply = await enterOnce(core, wanted, { attempt, queue: false })
   try {
     if (!reply.ok) throw reply.error
     const entry = reply.value
@@ -90,11 +90,13 @@ export async function leaveTicket(
   core: Core,
   ticket: Pick<HeldTicket, 'key' | 'id' | 'keepUntil' | 'unanswered'>,
 ): Promise<Outcome<{ readonly was: 'held' | 'waiting' | 'absent' }>> {
-  const { clock, store } = core
+  const { clock, store, storeTimeoutMs } = core
   // Lost or released: what was promised to last until then does.
   const keepMs = Math.max(0, Math.ceil(ticket.keepUntil - clock.now()))
   const leave = { key: ticket.key, id: ticket.id, keepMs, forbidMs: ticket.unanswered ? FORBID_MS : 0 }
-  const outcome = await call(clock, store, 'leave', ticket.key, core.storeTimeoutMs, io => store.leave(leave, io))
+  const outcome = await call(core, { verb: 'leave', key: leave.key, timeoutMs: storeTimeoutMs }, io =>
+    store.leave(leave, io),
+  )
   if (!outcome.ok) {
     core.events.emit({ type: 'store-error', verb: 'leave', cause: outcome.error })
     core.background.run(leaveUntilAnswered(core, { ...leave, forbidMs: FORBID_MS }))
@@ -107,7 +109,12 @@ export function newAttempt(core: Core, key: string): Attempt {
   return { id: core.clock.id(), seen, token: null, sentAt: 0, aliveUntil: 0, sent: false, unanswered: false }
 }
 
-export async function enterOnce(core: Core, wanted: Wanted, attempt: Attempt, queue: boolean): Promise<Outcome<Entry>> {
+/** `queue`: a ticket that cannot hold now waits. */
+export async function enterOnce(
+  core: Core,
+  wanted: Wanted,
+  { attempt, queue }: { readonly attempt: Attempt; readonly queue: boolean },
+): Promise<Outcome<Entry>> {
   const { clock, store } = core
   const { key, mode, limit, tokens, meta } = wanted
   const ttlMs = Math.max(wanted.minHoldMs, Math.min(wanted.ttlMs, wanted.maxHoldMs))
@@ -132,7 +139,7 @@ export async function enterOnce(core: Core, wanted: Wanted, attempt: Attempt, qu
   }
   attempt.sent = true
   attempt.sentAt = clock.now()
-  const outcome = await call(clock, store, 'enter', key, core.storeTimeoutMs, io =>
+  const outcome = await call(core, { verb: 'enter', key, timeoutMs: core.storeTimeoutMs }, io =>
     store.enter(attempt.token === null ? request : { ...request, token: attempt.token }, io),
   )
   if (!outcome.ok) {
@@ -150,7 +157,10 @@ export async function enterOnce(core: Core, wanted: Wanted, attempt: Attempt, qu
 }
 
 /** @throws LeaseLostError  the token is not above what was seen before this ticket was asked for */
-export function refuseRegression(core: Core, key: string, attempt: Attempt, token: number): void {
+export function refuseRegression(
+  core: Core,
+  { key, attempt, token }: { readonly key: string; readonly attempt: Attempt; readonly token: number },
+): void {
   if (core.store.traits.fencing && token <= attempt.seen) {
     core.events.emit({ type: 'lost', key, token, heldMs: 0, agoMs: 0, reason: 'store-regressed' })
     throw new LeaseLostError(
@@ -173,7 +183,7 @@ export function ticketOf(
   const { attempt, entry } = answer
   const { id, sentAt, unanswered } = attempt
   const { token, leftMs, waiters } = entry
-  refuseRegression(core, wanted.key, attempt, token)
+  refuseRegression(core, { key: wanted.key, attempt, token })
   const validUntil = closesAt(sentAt, leftMs, store.traits)
   if (clock.now() < validUntil)
     return heldTicket(core, wanted, {
@@ -236,9 +246,10 @@ async function leaveUntilAnswered(
   leave: { readonly key: string; readonly id: string; readonly keepMs: number; readonly forbidMs: number },
 ): Promise<void> {
   const { clock, store } = core
+  const asked = { verb: 'leave', key: leave.key, timeoutMs: core.storeTimeoutMs }
   const until = clock.now() + FORBID_MS
   for (let times = 0; times === 0 || (clock.now() < until && !core.background.closing); times += 1) {
-    const outcome = await call(clock, store, 'leave', leave.key, core.storeTimeoutMs, io => store.leave(leave, io))
+    const outcome = await call(core, asked, io => store.leave(leave, io))
     if (outcome.ok || outcome.final) return
     core.events.emit({ type: 'store-error', verb: 'leave', cause: outcome.error })
     if (core.background.closing) return

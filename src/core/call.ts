@@ -25,44 +25,47 @@ export type Outcome<T> =
 const GRACE = 1.2
 const GRACE_MS = 25
 
+interface Asked {
+  readonly verb: string
+  readonly key: string
+  readonly timeoutMs: number
+}
+
 /**
  * One call, never rejecting: failure is a value here, since most callers go on. One promise, since every section makes
  * two calls.
  */
 export function call<T>(
-  clock: Clock,
-  store: Store,
-  verb: string,
-  key: string,
-  timeoutMs: number,
+  { clock, store }: { readonly clock: Clock; readonly store: Store },
+  asked: Asked,
   request: (io: Io) => Promise<T>,
 ): Promise<Outcome<T>> {
-  const limitMs = Math.max(1, timeoutMs)
+  const timeoutMs = Math.max(1, asked.timeoutMs)
   return new Promise<Outcome<T>>(resolve => {
     let reply: Promise<T>
     try {
-      reply = request({ timeoutMs: limitMs })
+      reply = request({ timeoutMs })
     } catch (cause) {
-      resolve(failure(store, verb, key, cause))
+      resolve(failure(store, asked, cause))
       return
     }
     // Set behind the sending: whoever waits for the lock waits for that.
-    const timer = clock.after(limitMs * GRACE + GRACE_MS, () => resolve(overdue(store, verb, key, limitMs)))
+    const timer = clock.after(timeoutMs * GRACE + GRACE_MS, () => resolve(overdue(store, asked)))
     const answered = (value: T): void => {
       timer.cancel()
       resolve({ ok: true, value })
     }
     const failed = (cause: unknown): void => {
       timer.cancel()
-      resolve(failure(store, verb, key, cause))
+      resolve(failure(store, asked, cause))
     }
     reply.then(answered, failed)
   })
 }
 
-function overdue<T>(store: Store, verb: string, key: string, limitMs: number): Outcome<T> {
+function overdue<T>({ traits }: Store, { verb, key, timeoutMs }: Asked): Outcome<T> {
   const error = new StoreUnavailableError(
-    `${store.traits.name} did not answer "${verb}" of "${key}" within ${Math.round(limitMs)} ms.`,
+    `${traits.name} did not answer "${verb}" of "${key}" within ${Math.round(Math.max(1, timeoutMs))} ms.`,
     { key },
   )
   return { ok: false, error, final: false, ambiguous: true, overdue: true }
@@ -73,12 +76,12 @@ function isFinal(cause: unknown): cause is UnsupportedError | ConfigurationError
   return [UnsupportedError, ConfigurationError, InvalidKeyError].some(kind => cause instanceof kind)
 }
 
-function failure<T>(store: Store, verb: string, key: string, cause: unknown): Outcome<T> {
+function failure<T>({ traits }: Store, { verb, key }: Asked, cause: unknown): Outcome<T> {
   if (isFinal(cause)) return { ok: false, error: cause, final: true, ambiguous: false, overdue: false }
   if (cause instanceof StoreUnavailableError)
     return { ok: false, error: cause, final: false, ambiguous: cause.ambiguous, overdue: false }
   const why = cause instanceof Error ? cause.message : String(cause)
-  const error = new StoreUnavailableError(`${store.traits.name} failed at "${verb}" of "${key}": ${why}`, {
+  const error = new StoreUnavailableError(`${traits.name} failed at "${verb}" of "${key}": ${why}`, {
     key,
     cause,
   })

@@ -56,7 +56,7 @@ export function createCohorts(core: Core, limits: CohortLimits, risk: Risk): Coh
       wish.signal?.throwIfAborted()
       const cohort = rows.cohortFor(wish)
       const ahead = cohort.running + cohort.queue.size + (cohort.pursuit?.ahead ?? 0)
-      const applicant = applicants.add(cohort, wish, resolve, reject)
+      const applicant = applicants.add(cohort, wish, { resolve, reject })
       advance(cohort)
       if (ahead > 0 && cohort.queue.has(applicant)) applicants.announce(cohort, ahead, applicant.inside !== null)
     })

@@ -14,12 +14,15 @@ export interface Connecting {
   connect(key: string): Promise<Outcome<void>>
 }
 
-export function createConnecting(store: Store, clock: Clock, storeTimeoutMs: number): Connecting {
-  let done = store.connect === undefined
+export function createConnecting(
+  core: { readonly clock: Clock; readonly store: Store },
+  timeoutMs: number,
+): Connecting {
+  let done = core.store.connect === undefined
   let pending: Promise<Outcome<void>> | undefined
 
   async function open(key: string): Promise<Outcome<void>> {
-    const outcome = await call(clock, store, 'connect', key, storeTimeoutMs, async io => store.connect?.(io))
+    const outcome = await call(core, { verb: 'connect', key, timeoutMs }, async io => core.store.connect?.(io))
     done = outcome.ok
     pending = undefined
     // Nothing was sent that could be carried out late.

@@ -71,7 +71,7 @@ export function createEngine(
   })
   const core: Core = {
     ...{ store, clock, events, renewer, pushes, background, storeTimeoutMs },
-    connecting: createConnecting(store, clock, storeTimeoutMs),
+    connecting: createConnecting({ clock, store }, storeTimeoutMs),
     newest: createNewest(),
     holder: settings.holder,
     waiterTtlMs: Math.max(WAITER_TTL_MS, store.traits.minTtlMs),
@@ -103,7 +103,7 @@ export function createEngine(
     tryAcquire: cohorts.tryAcquire,
     async ask({ verb, key }, request) {
       refuseWhenClosed(verb)
-      const outcome = await call(clock, store, verb, key, storeTimeoutMs, request)
+      const outcome = await call(core, { verb, key, timeoutMs: storeTimeoutMs }, request)
       if (outcome.ok) return outcome.value
       throw outcome.error
     },

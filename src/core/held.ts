@@ -139,7 +139,7 @@ export function createHelds(core: Core, limits: CohortLimits, risk: Risk): Helds
   function lease(held: Held): OpenLease {
     const { ticket } = held
     const token = ticket.token === 0 ? 0 : ticket.token + held.passing.used - 1
-    const open = new OpenLease(core, ticket, token, held)
+    const open = new OpenLease(core, { ticket, token, settling: held })
     held.running.add(open)
     active += 1
     return open

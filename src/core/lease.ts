@@ -25,6 +25,13 @@ const TRIES = 4
 /** A store may count in units of its own. */
 const ROUNDED = 0.99
 
+/** Of which ticket it is. */
+interface Tenure {
+  readonly ticket: HeldTicket
+  readonly token: number
+  readonly settling: Settling
+}
+
 export class OpenLease implements Lease {
   readonly key: string
   readonly token: number
@@ -40,7 +47,7 @@ export class OpenLease implements Lease {
   #provenAt: number
   #unprovenMs = 0
 
-  constructor(core: Core, ticket: HeldTicket, token: number, settling: Settling) {
+  constructor(core: Core, { ticket, token, settling }: Tenure) {
     this.key = ticket.key
     this.token = token
     this.mode = ticket.mode

@@ -13,8 +13,7 @@ const VALUE = 'value'
 
 export function createElection(
   locks: Pick<Locks, 'acquire' | 'inspect'>,
-  clock: Clock,
-  key: string,
+  { clock, key }: { readonly clock: Clock; readonly key: string },
   options: NonNullable<Parameters<Locks['election']>[1]>,
 ): Election {
   refuseUnknown(options, { value: true, ttl: true }, 'election')

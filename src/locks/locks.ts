@@ -52,6 +52,7 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
   checkStore(store)
   const { traits } = store
   const settings = settingsOf(options, traits)
+  const usual = { settings, traits }
   const events = createEvents()
   const journal = options.journal === undefined ? undefined : openJournal(options.journal, settings.holder)
   if (journal !== undefined) events.all(event => journalize(journal, event, settings.holder))
@@ -60,7 +61,7 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
   // ---------------------------------------------------------------- one key
 
   async function acquire(key: string, options: AcquireOptions = {}): Promise<Lease> {
-    const request = requestOf(key, options, settings, traits)
+    const request = requestOf(key, options, usual)
     try {
       return await engine.acquire(request)
     } catch (error) {
@@ -69,7 +70,7 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
   }
 
   async function attempt(key: string, options: TryOptions): Promise<Lease | Extract<Ran<never>, { ran: false }>> {
-    const { wanted, signal } = requestOf(key, options, settings, traits)
+    const { wanted, signal } = requestOf(key, options, usual)
     try {
       const result = await engine.tryAcquire(wanted, signal)
       return 'ticket' in result ? { ran: false, holders: result.holders, retryMs: result.retryMs } : result
@@ -99,7 +100,7 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
 
   async function acquireAll(keys: readonly string[], options: AcquireOptions = {}): Promise<LeaseSet> {
     if (!Array.isArray(keys) || keys.length === 0) throw new ConfigurationError('acquireAll needs at least one key.')
-    const requests = [...new Set(keys.map(key => normalKey(key)))].map(key => requestOf(key, options, settings, traits))
+    const requests = [...new Set(keys.map(key => normalKey(key)))].map(key => requestOf(key, options, usual))
     // One order for all who want several keys, by bytes and not by locale: nobody can wait in a circle.
     requests.sort((a, b) => Buffer.compare(Buffer.from(a.wanted.key), Buffer.from(b.wanted.key)))
     const leases: Lease[] = []
@@ -147,7 +148,7 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
   }
 
   function lock(key: string, base: AcquireOptions = {}): Lock {
-    const name = requestOf(key, base, settings, traits).wanted.key
+    const name = requestOf(key, base, usual).wanted.key
     return {
       key: name,
       acquire: options => acquire(name, { ...base, ...options }),
@@ -182,7 +183,7 @@ export function createLocksOn(clock: Clock, store: Store, options: LocksOptions 
         throw new ConfigurationError(`once("${key}") needs minHold: how long nobody else may run it.`)
       return tryRun(key, options, task)
     },
-    election: (key, options = {}) => createElection({ acquire, inspect }, clock, normalKey(key), options),
+    election: (key, options = {}) => createElection({ acquire, inspect }, { clock, key: normalKey(key) }, options),
     inspect,
     async *list(prefix = '') {
       engine.refuseWhenClosed('list')

@@ -77,7 +77,11 @@ export interface Request {
 }
 
 /** @throws InvalidKeyError | ConfigurationError | UnsupportedError */
-export function requestOf(key: string, options: AcquireOptions, settings: Settings, traits: StoreTraits): Request {
+export function requestOf(
+  key: string,
+  options: AcquireOptions,
+  { settings, traits }: { readonly settings: Settings; readonly traits: StoreTraits },
+): Request {
   const normal = normalKey(key)
   refuseUnknown(options, LOCK_OPTIONS, 'a lock')
   const limit = options.limit ?? null

@@ -53,3 +53,28 @@ test('the store is asked first when its news are old, or the window is half over
 test('the first lease of a ticket needs no news', () => {
   expect(mayPass(UNUSED, { ticket: { ...alone, newsAt: -Infinity }, limits, now: 900 }).verdict).toBe('pass')
 })
+
+test('while others wait, what the store was asked between two leases takes nothing from what was counted', () => {
+  const passing = { used: 2, contendedSince: 50, contendedPasses: 1 }
+  const stale = { ticket: { ...contended, newsAt: 0 }, limits, now: 120 }
+  expect(mayPass(passing, stale)).toEqual({ verdict: 'ask', next: passing })
+  const told = { ...stale, ticket: { ...contended, newsAt: 120 } }
+  expect(mayPass(passing, told)).toEqual({
+    verdict: 'pass',
+    next: { used: 3, contendedSince: 50, contendedPasses: 2 },
+  })
+})
+
+test('the time for which others wait counts from when that was first known', () => {
+  const { next } = mayPass(
+    { used: 1, contendedSince: null, contendedPasses: 0 },
+    { ticket: contended, limits, now: 90 },
+  )
+  expect(next).toEqual({ used: 2, contendedSince: 90, contendedPasses: 1 })
+})
+
+test('a ticket that was asked about while nobody waits has carried no more for it', () => {
+  const passing = { used: 1, contendedSince: 0, contendedPasses: 2 }
+  const { verdict, next } = mayPass(passing, { ticket: alone, limits, now: 101 })
+  expect({ verdict, next }).toEqual({ verdict: 'ask', next: { used: 1, contendedSince: null, contendedPasses: 0 } })
+})
