@@ -8,6 +8,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import assert from 'node:assert/strict'
+import { StoreUnavailableError } from '../base/errors.ts'
 import { sleep, systemClock } from '../base/clock.ts'
 import { createLocks } from '../locks/locks.ts'
 import type { Locks, LocksOptions } from '../locks/types.ts'
@@ -54,6 +55,8 @@ export interface Times {
   readonly shortMs: number
   /** A life that runs out within the case unless it is prolonged, and long enough to do so. */
   readonly steadyMs: number
+  /** A life whose renewals, or whose first one by hand, are in time though the machine stands still for a moment. */
+  readonly sureMs: number
   /** A life that outlasts the case. */
   readonly longMs: number
   /** A deadline for calls that are going to meet a fault: short, but not too short for a server in good health. */
@@ -70,10 +73,12 @@ export function timesFor(traits: StoreTraits, hooks: Hooks = {}): Times {
   const { coldMs = 0, leastTtlMs = 0 } = hooks
   const least = Math.max(traits.minTtlMs, leastTtlMs)
   const shortMs = Math.max(120, least)
+  const steadyMs = Math.max(300, least, Math.min(3 * least, 900))
   return {
     tinyMs: Math.max(20, least),
     shortMs,
-    steadyMs: Math.max(300, least, Math.min(3 * least, 900)),
+    steadyMs,
+    sureMs: Math.max(4_000, 3 * steadyMs),
     longMs: Math.max(60_000, 20 * least),
     callMs: 50 + coldMs,
     patienceMs: hooks.patienceMs ?? 10_000 + 4 * shortMs + 2 * coldMs,
@@ -116,6 +121,8 @@ export function openScene(first: Store, storage: string, make: MakeStore, hooks:
       const made = other === storage && fresh !== null ? fresh : await make(other)
       if (made === fresh) fresh = null
       else open.push(made)
+      // As the core does: cases that call a store themselves have windows too.
+      await made.connect?.(IO)
       return made
     },
     async locks({ faults, ...options } = {}) {
@@ -181,7 +188,10 @@ export function turn<T>(items: readonly T[], index: number): T {
 export const wait = (delayMs: number): Promise<void> => sleep(systemClock, delayMs)
 export const clock = systemClock
 
-/** Asks again and again until the answer is there, and gives it. Fails with `what` when patience is at an end. */
+/**
+ * Asks again and again until the answer is there, and gives it. Fails with `what` when patience is at an end. A look
+ * that the store did not answer in time says nothing.
+ */
 export async function until<T>(
   scene: Scene,
   what: string,
@@ -189,12 +199,17 @@ export async function until<T>(
 ): Promise<T> {
   const start = clock.now()
   for (;;) {
-    const found = await probe()
+    const found = await probe().catch(unanswered)
     if (found !== null && found !== undefined && found !== false) return found
     if (clock.now() - start > scene.times.patienceMs)
       throw new assert.AssertionError({ message: `waited ${Math.round(clock.now() - start)} ms in vain: ${what}` })
     await wait(Math.max(4, scene.times.shortMs / 40))
   }
+}
+
+function unanswered(error: unknown): null {
+  if (error instanceof StoreUnavailableError) return null
+  throw error
 }
 
 /** Waits until the store itself no longer shows this holder under the key. */

@@ -282,6 +282,14 @@ export function redlockStore(
       const holder = await look(key, io)
       return holder === null ? null : viewOf(key, holder)
     },
+    /** To a majority: who is missing then shows in the votes. */
+    async connect(io: Io): Promise<void> {
+      await ballot(
+        nodes,
+        node => node.connection.ready(forNode(io)),
+        ({ answers, majority, open }) => (answers.size >= majority || open === 0 ? true : undefined),
+      )
+    },
     async close(): Promise<void> {
       await Promise.all(nodes.map(node => node.connection.close()))
     },

@@ -92,6 +92,16 @@ describe('redlock', () => {
     })
   }
 
+  test('a store is connected once a majority of its nodes is, however many are down', async () => {
+    const { nodes, directly } = await nodesOf(3)
+    const whole = directly()
+    await whole.connect?.(IO)
+    for (const node of nodes) {
+      await node.server.kill()
+      await expect(directly().connect?.(IO)).resolves.toBeUndefined()
+    }
+  })
+
   test('of three nodes that are each slower than the ttl never comes a lease with time left', async () => {
     const three = await nodesOf(3)
     const ttlMs = 250

@@ -97,7 +97,11 @@ export function crowdCases(fair: Fair): Group {
           (_, index) => () => turn(processes, index).acquire(KEY, { mode: 'shared', wait: 2 * scene.times.patienceMs }),
         )
         const readers = together(scene, acquires.length, acquires)
-        await until(scene, 'readers wait', async () => (await turn(processes, 0).inspect(KEY))?.waiters.length ?? 0)
+        await until(
+          scene,
+          'a reader waits',
+          async () => ((await turn(processes, 0).inspect(KEY))?.waiters.length ?? 0) > 0,
+        )
         await writer.release()
         await readers
       })

@@ -234,15 +234,17 @@ export function expiryCases(test: Register): void {
 
   test('of many processes with short lives no two believe at once that they hold', [], async scene => {
     const stores = await Promise.all(Array.from({ length: 6 }, () => scene.store()))
-    const { shortMs } = scene.times
+    const { shortMs, patienceMs } = scene.times
     const beliefs: { readonly from: number; to: number; readonly token: number }[] = []
-    const end = clock.now() + 10 * shortMs
+    const [end, latest] = [clock.now() + 10 * shortMs, clock.now() + patienceMs]
+    // On a machine that is slow for a while the answers come when the lives that they tell of are over.
+    const goesOn = (): boolean => clock.now() < end || (beliefs.length < 2 && clock.now() < latest)
     const work = stores.map(async (store, index) => {
-      for (let round = 0; clock.now() < end; round += 1) {
+      for (let round = 0; goesOn(); round += 1) {
         const each = visitor(scene, store, `P${index}`, { ttlMs: shortMs, waiterTtlMs: shortMs })
         let sentAt = clock.now()
         let entry = await each.enter()
-        while (entry.status !== 'holds' && clock.now() < end) {
+        while (entry.status !== 'holds' && goesOn()) {
           await wait(2)
           sentAt = clock.now()
           entry = await each.enter()

@@ -61,8 +61,7 @@ export function promiseCases(fair: Fair): Group {
 
     test('of three keys one is revoked: the whole is over, and all three are free', ['revoke'], async scene => {
       const [here, operator] = [await scene.locks({ fair }), await scene.locks({ fair })]
-      const ttl = 3 * scene.times.steadyMs
-      const leases = await here.acquireAll(['a', 'b', 'c'], { ttl })
+      const leases = await here.acquireAll(['a', 'b', 'c'], { ttl: scene.times.sureMs })
       assert.equal(await operator.revoke('b', { tickets: 'holders', reason: 'maintenance' }), 1)
       await until(scene, 'the signal aborts', async () => leases.signal.aborted)
       assert.throws(() => leases.assertHeld(), LeaseLostError)
