@@ -1,5 +1,6 @@
 // What a waiting task costs in memory, and what a section costs that nobody contends for: by acquire and release, and
-// by run(). Over the memory store, whose tickets are counted too.
+// by run(); and what it costs in a crowd, whose lease passes from task to task. Over the memory store, whose tickets
+// are counted too.
 //
 //   npm run bench -- memory [--tasks 20000] [--sections 50000]
 import { parseArgs } from 'node:util'
@@ -13,6 +14,7 @@ const tasks = Number(values.tasks)
 const sections = Number(values.sections)
 const KEYS = 200
 const GOAL_BYTES = 4_096
+const CROWD = 200
 
 if (globalThis.gc === undefined)
   throw new Error('Start it by npm run bench -- memory: without a collection first, the heap says nothing.')
@@ -31,6 +33,7 @@ for (const fair of ['strict', 'cohort']) {
   console.log(`${fair}: acquire and release ${byHand.toFixed(1)} us of CPU, run ${byRun.toFixed(1)} us`)
   await locks.close()
 }
+console.log(`cohort: ${(await microsecondsInCrowd()).toFixed(1)} us of CPU for each of ${CROWD} tasks that take turns`)
 process.exit()
 
 async function bytesOfWaiting(fair) {
@@ -53,5 +56,19 @@ async function microseconds(section) {
   const start = process.cpuUsage()
   for (let index = 0; index < sections; index += 1) await section()
   const { user, system } = process.cpuUsage(start)
+  return (user + system) / sections
+}
+
+async function microsecondsInCrowd() {
+  const locks = createLocks(memoryStore())
+  const task = async () => {
+    for (let index = 0; index < sections / CROWD; index += 1) await (await locks.acquire('k')).release()
+  }
+  const crowd = () => Promise.all(Array.from({ length: CROWD }, task))
+  await crowd()
+  const start = process.cpuUsage()
+  await crowd()
+  const { user, system } = process.cpuUsage(start)
+  await locks.close()
   return (user + system) / sections
 }

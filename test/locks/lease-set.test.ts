@@ -96,5 +96,17 @@ test.each([
 test('a set is not ensured when one of its windows ran on meanwhile', async () => {
   const set = createLeaseSet([lease({}), lease({ remaining: () => 10 })], 'exclusive')
   await set.ensure(10)
-  await expect(set.ensure(500)).rejects.toThrow('not all of 2 leases')
+  // Nothing that was sent is in doubt: each lease was ensured, and is what it is.
+  await expect(set.ensure(500)).rejects.toMatchObject({
+    message: expect.stringContaining('not all of 2 leases'),
+    ambiguous: false,
+  })
+})
+
+test('a set has the token of each of its keys', () => {
+  const set = createLeaseSet([lease({ key: 'a', token: 7 }), lease({ key: 'b', token: 3 })], 'exclusive')
+  expect([...set.tokens]).toEqual([
+    ['a', 7],
+    ['b', 3],
+  ])
 })
