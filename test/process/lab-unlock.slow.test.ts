@@ -23,7 +23,7 @@ describe('with a Redis of its own', () => {
     skipWithout(REDIS, context)
   })
 
-  test('DEL and GET then DEL remove the lock of a successor every time, a script and holdfast not once', async () => {
+  test('what does not compare in one step removes the lock of a successor every time, what does not once', async () => {
     const { code, verdict, broken } = await bench.judge('unlock', '--rounds', '2')
     expect({ code, passed: verdict.passed, broken }).toEqual({ code: 0, passed: true, broken: [] })
     expect(verdict['settings']).toEqual({ ttlMs: 300, store: null })
@@ -37,10 +37,11 @@ describe('with a Redis of its own', () => {
     expect(verdict['rounds']).toEqual([
       ...each('del', true),
       ...each('get-del', true),
+      ...each('if-exists', true),
       ...each('script', false),
       ...each('holdfast', false),
     ])
-    expect(verdict.lessons).toHaveLength(4)
+    expect(verdict.lessons).toHaveLength(5)
   })
 
   test.each([
@@ -48,6 +49,7 @@ describe('with a Redis of its own', () => {
     ['holdfast', 'no two inside'],
     ['del', 'shows the problem'],
     ['get-del', 'shows the problem'],
+    ['if-exists', 'shows the problem'],
   ])('with the release of %s exchanged it says so and exits 1', async (way, claim) => {
     const { code, broken } = await bench.judge('unlock', '--rounds', '1', '--sabotage', way)
     expect(broken).toEqual([expect.stringContaining(claim)])

@@ -129,12 +129,13 @@ export const unlock = experiment({
     'two inside': overlaps,
     longest: rounds => showMs(overlaps(rounds) === 0 ? null : Math.max(...rounds.map(({ overlapMs }) => overlapMs))),
   },
-  claims: { del: [broken], 'get-del': [broken], script: [repaired], holdfast: [repaired] },
+  claims: { del: [broken], 'get-del': [broken], 'if-exists': [broken], script: [repaired], holdfast: [repaired] },
   lessons(of) {
     const said = (way: keyof typeof ways): string => `${overlaps(of(way))} of ${count(of(way).length, 'round')}`
     return [
       `DEL by itself asks nobody whose lock it is. A process that was stopped for longer than its ttl removed the lock of its successor, and a third one was inside together with that successor, in ${said('del')}. Each of the three did all that its program told it to, and none was told of an error.`,
       `To look first (GET) and then DEL helps only against a process that is stopped before it looks. Stopped between the two commands it had the right answer to a question that was out of date: two inside in ${said('get-del')}. The shorter the gap the rarer it is, and the harder to find.`,
+      `The script of the text, "delete if exists", is one step and asks the wrong question: a lock did exist, that of the successor. Two inside in ${said('if-exists')}. What is atomic is not yet right: the script must compare whose lock it is.`,
       `A script runs on the server as one step, so nothing can come between comparing and deleting: two inside in ${said('script')}. That, and not speed, is why one unlocks Redis with a script. holdfast releases, renews and enters by one script each, and whoever waits is told by name: ${said('holdfast')}.`,
       'No way to unlock helps against the other half of the story: the late one and its successor may both have been at work, if the pause comes in the middle of it. For that the resource must refuse the late one by its fencing token: holdfast lab failover shows how.',
     ]

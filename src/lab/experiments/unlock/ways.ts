@@ -1,5 +1,5 @@
 /**
- * Four ways to give a lock back on Redis. The first three are written by hand, as they are found in many programs, and
+ * Five ways to give a lock back on Redis. The first four are written by hand, as they are found in many programs, and
  * lock alike: SET key value NX PX ttl, with a value of one's own. Only the release differs.
  */
 import { sleep, systemClock } from '../../../base/clock.ts'
@@ -27,6 +27,11 @@ const POLL_MS = 10
 /** Longer than any round: who waits must come to hold, or the experiment is at fault. */
 const WAIT = '30s'
 
+/** As the text has it: "a LUA script to delete if exists atomically". */
+const DELETE_IF_EXISTS = `
+if redis.call('EXISTS', KEYS[1]) == 1 then return tostring(redis.call('DEL', KEYS[1])) end
+return '0'
+`
 const COMPARE_AND_DELETE = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then return tostring(redis.call('DEL', KEYS[1])) end
 return '0'
@@ -41,6 +46,10 @@ const getDel: Does = byHand(async ({ raw, key }, value, pause) => {
   pause('between its GET and its DEL')
   return (await raw.ask('DEL', key)) === 1
 })
+const ifExists: Does = byHand(async ({ raw, key }, _value, pause) => {
+  pause('before its script')
+  return (await raw.eval(DELETE_IF_EXISTS, key)) === '1'
+})
 const byScript: Does = byHand(async ({ raw, key }, value, pause) => {
   pause('before its script')
   return (await raw.eval(COMPARE_AND_DELETE, key, value)) === '1'
@@ -48,9 +57,10 @@ const byScript: Does = byHand(async ({ raw, key }, value, pause) => {
 const holdfast: Does = leased(async lease => (await lease.release()) === 'released')
 const recordDeleted: Does = leased(async (_lease, means) => (await means.raw.ask('DEL', recordOf(means))) === 1)
 
-export const ways: Readonly<Record<'del' | 'get-del' | 'script' | 'holdfast', Way<Does>>> = {
+export const ways: Readonly<Record<'del' | 'get-del' | 'if-exists' | 'script' | 'holdfast', Way<Does>>> = {
   del: { is: 'DEL, whoever the lock belongs to by now', does: del, sabotage: byScript },
   'get-del': { is: 'GET, and DEL if the value is still the own one', does: getDel, sabotage: byScript },
+  'if-exists': { is: "the text's script: deletes in one step, if there is a lock", does: ifExists, sabotage: byScript },
   script: { is: 'a script that compares and deletes in one step', does: byScript, sabotage: del },
   holdfast: { is: 'lease.release() of this library', does: holdfast, sabotage: recordDeleted },
 }
