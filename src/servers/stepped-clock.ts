@@ -12,6 +12,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { UnsupportedError } from '../base/errors.ts'
+import type { ServerKind } from './kind.ts'
 
 const SHIM = `
 #define _GNU_SOURCE
@@ -67,6 +68,11 @@ export interface SteppedClock {
   /** The server's wall clock is off by this much from now on: negative sets it back, 0 ends it. Does not add up. */
   set(offsetMs: number): void
   offsetMs(): number
+}
+
+/** The same kind, which needs a compiler as well. */
+export function withSteppedClock(kind: ServerKind): ServerKind {
+  return { ...kind, programs: { ...kind.programs, cc: 'gcc' } }
 }
 
 /**

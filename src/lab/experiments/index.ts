@@ -1,6 +1,7 @@
 /** The experiments, in the order in which the list shows them. */
 import type { Experiment } from '../experiment.ts'
 import { adjustableTtl } from './adjustable-ttl/adjustable-ttl.ts'
+import { clockJump } from './clock-jump/clock-jump.ts'
 import { crashedHolder } from './crashed-holder/crashed-holder.ts'
 import { deadlock } from './deadlock/deadlock.ts'
 import { doubleBooking } from './double-booking/double-booking.ts'
@@ -32,6 +33,7 @@ export const experiments: readonly Experiment[] = [
   unlock,
   redisAcl,
   failover,
+  clockJump,
 ]
 
 export function experimentNamed(name: string): Experiment | undefined {

@@ -1,30 +1,35 @@
 /**
  * What is left of a lock when the server that granted it is lost?
  *
- * Two processes add an entry each to a list in one row, under a lock: read it in a transaction, write it back with one
- * entry more in another. Whoever writes back an old list removes what was added since. Between the reading and the
- * writing of the first its store is hurt: it loses the newest grant that it had confirmed. Whether the second one gets
- * in, and whether an entry is lost, is the question. Servers and row are new for each round.
+ * Two processes add an entry each to a list in one row (ledger.ts). When the first has read, its store is hurt: it
+ * loses the newest grant that it had confirmed. Servers are new for each round.
  */
-import { list, number, record, text } from '../../../base/decode.ts'
-import { StaleTokenError, StoreUnavailableError } from '../../../base/errors.ts'
-import type { Lease, Locks } from '../../../locks/types.ts'
-import { open } from '../../../open.ts'
-import { fence, schema } from '../../../sql/index.ts'
-import { actsOf, has } from '../../acts.ts'
-import { databaseAt, databaseOf } from '../../database.ts'
-import type { Connection } from '../../database.ts'
-import type { Turn, Way } from '../../declaration.ts'
+import type { Way } from '../../declaration.ts'
 import { experiment, holds, shows } from '../../experiment.ts'
 import { startNodes, startPair } from '../../faults/outages.ts'
 import type { Servers } from '../../faults/outages.ts'
 import { count } from '../../figures.ts'
+import {
+  addBoth,
+  addingTo,
+  columns,
+  danger,
+  doubled,
+  found,
+  inTurn,
+  keepsAll,
+  losesOne,
+  losing,
+  refusesTheFirst,
+  startLedger,
+  telling,
+  TOLD,
+} from '../../ledger.ts'
+import type { Added, Fenced } from '../../ledger.ts'
 import { NEEDS_REDIS, tryRedis } from '../../redis.ts'
 
-interface Does {
+interface Does extends Fenced {
   readonly start: () => Promise<Servers>
-  /** Each transaction begins with fence(). */
-  readonly fenced: boolean
 }
 const pair = (insync: boolean) => (): Promise<Servers> => startPair({ insync })
 const nodes = (alone: boolean) => (): Promise<Servers> => startNodes({ alone })
@@ -47,43 +52,9 @@ const ways: Readonly<Record<'redis' | 'fenced' | 'redlock', Way<Does>>> = {
   },
 }
 
-type Outcome = {
-  /** Both had a lease, and the first was still sure of its own when it wrote. */
-  readonly twoHolders: boolean
-  /** Entries whose writer was told that they are written, or that it is too late. */
-  readonly confirmed: readonly string[]
-  readonly refused: readonly string[]
-  /** Confirmed, and not in the row. */
-  readonly lost: readonly string[]
+type Outcome = Added & {
   /** With a majority of the servers down whoever asks is told so. null: there is no such thing. */
   readonly refusedWithoutMajority: boolean | null
-}
-const doubled = (rounds: readonly Outcome[]): number => rounds.filter(({ twoHolders }) => twoHolders).length
-const losing = (rounds: readonly Outcome[]): number => rounds.filter(({ lost }) => lost.length > 0).length
-const found = (rounds: readonly Outcome[]): string =>
-  `two holders in ${doubled(rounds)}, a confirmed entry lost in ${losing(rounds)} of ${count(rounds.length, 'round')}`
-const kept = holds<Outcome>(
-  'no confirmed entry is lost',
-  ({ lost, confirmed }) => lost.length === 0 && confirmed.length > 0,
-  found,
-)
-
-/** Longer than a round: nobody loses a lease by time here. */
-const TTL = '30s'
-
-async function readEntries(connection: Connection, lease: Lease | null): Promise<readonly string[]> {
-  return connection.transaction(async tx => {
-    if (lease !== null) await fence(tx, lease)
-    const [row] = await tx.rows('SELECT entries FROM holdfast_lab_ledger', [])
-    return text(record(row, 'The list'), 'entries').split(',').filter(Boolean)
-  })
-}
-
-async function writeEntries(connection: Connection, entries: readonly string[], lease: Lease | null): Promise<void> {
-  await connection.transaction(async tx => {
-    if (lease !== null) await fence(tx, lease)
-    await tx.execute('UPDATE holdfast_lab_ledger SET entries = ?', [entries.join(',')])
-  })
 }
 
 export const failover = experiment({
@@ -99,100 +70,44 @@ export const failover = experiment({
 
   async setup(stage) {
     await tryRedis()
-    const database = await databaseAt(null, stage.directory)
-    const ledger = stage.use(await database.connect())
-    await ledger.execute(schema('sqlite'), [])
-    await ledger.execute('CREATE TABLE holdfast_lab_ledger (entries TEXT NOT NULL)', [])
-    await ledger.execute("INSERT INTO holdfast_lab_ledger VALUES ('')", [])
-    const crew = await stage.workers(['first', 'second'], { ledger: database.address })
+    const ledger = await startLedger(stage)
     stage.conditions({
-      workers: '2 processes; each locks, reads a list, and writes it back with one entry more',
+      ...TOLD,
       fault: 'after the first one has read: its store loses the grant',
       store: 'Redis: a primary with a replica, and five that know nothing of each other; started for each round',
-      list: 'a row in SQLite',
     })
-    return { crew, ledger }
+    return ledger
   },
 
-  async round({ does: { start } }, { crew: [first, second], ledger }, stage): Promise<Outcome> {
-    await writeEntries(ledger, [], null)
+  async round({ does: { start } }, ledger, stage): Promise<Outcome> {
     const servers = await start()
     try {
       servers.prepare()
-      const one = first.play('add', { store: servers.before })
-      await one.until('read')
-      stage.act('store', 'is hurt', { fault: servers.fault })
-      await servers.strike()
-      const other = second.play('add', { store: servers.after })
-      const early = (await other.until('read', 'refused', 'finds no store')).type === 'read'
-      other.pass()
-      await other.done
-      one.pass()
-      await one.done
-      // Refused as long as the first one held: now it is the second one's turn, where there is a store to say so.
-      if (!early) {
-        const again = second.play('add', { store: servers.after })
-        again.pass()
-        await again.done
-      }
-      const acts = stage.acts()
-      const entries = await readEntries(ledger, null)
-      const did = (type: string): readonly string[] => ['first', 'second'].filter(who => has(acts, type, who))
+      const added = await addBoth(ledger, { store: servers, stage })
       let refusedWithoutMajority: boolean | null = null
       if (servers.strikeMajority !== null) {
         await servers.strikeMajority()
         stage.act('store', 'is hurt', { fault: 'three of the five are down' })
-        const last = first.play('add', { store: servers.after })
+        const last = ledger.crew[0].play('add', { store: servers.after })
         last.pass()
         refusedWithoutMajority = (await last.until('finds no store', 'holds', 'refused')).type === 'finds no store'
         await last.done
       }
-      return {
-        twoHolders: early && actsOf(acts, 'looks', 'first')[0]?.fields['sure'] === true,
-        confirmed: did('wrote'),
-        refused: did('is stale'),
-        lost: did('wrote').filter(entry => !entries.includes(entry)),
-        refusedWithoutMajority,
-      }
+      return { ...added, refusedWithoutMajority }
     } finally {
       await servers.close()
     }
   },
 
-  danger: { opens: 'read', closes: ['wrote', 'is stale'], of: 'first', rival: 'second' },
-  telling: {
-    holds: ({ fields }) => `holds the lock, token ${number(fields, 'token')}`,
-    refused: 'asks for the lock, and is refused: it is held',
-    'finds no store': 'asks for the lock, and is told that the store is not there',
-    'is hurt': ({ fields }) => text(fields, 'fault'),
-    read: ({ fields }) => `reads [${list(fields, 'entries').join(', ')}]`,
-    looks: ({ fields }) => `looks at its lease: ${fields['sure'] === true ? 'still' : 'no longer'} sure`,
-    wrote: 'writes back what it read and one entry more, and is told that this is done',
-    'is stale': ({ fields }) => `wants to write, and is REFUSED: the row has seen token ${number(fields, 'newest')}`,
-  },
-  columns: {
-    rounds: rounds => rounds.length,
-    'two holders': doubled,
-    confirmed: rounds => rounds.flatMap(({ confirmed }) => confirmed).length,
-    refused: rounds => rounds.flatMap(({ refused }) => refused).length,
-    lost: losing,
-  },
+  danger,
+  telling,
+  columns,
   claims: {
-    redis: [shows('two holders and a lost entry', ({ twoHolders, lost }) => twoHolders && lost.length > 0, found)],
-    fenced: [
-      kept,
-      holds<Outcome>(
-        'though there are two holders, the one that lost is refused',
-        ({ twoHolders, refused }) => twoHolders && refused.includes('first'),
-      ),
-    ],
+    redis: [shows('two holders and a lost entry', losesOne, found)],
+    fenced: [keepsAll, refusesTheFirst],
     redlock: [
-      kept,
-      holds<Outcome>(
-        'no two holders, and both get their turn',
-        ({ twoHolders, confirmed }) => !twoHolders && confirmed.length === 2,
-        found,
-      ),
+      keepsAll,
+      inTurn,
       holds<Outcome>(
         'without a majority nobody gets in, and is told so',
         ({ refusedWithoutMajority }) => refusedWithoutMajority === true,
@@ -209,45 +124,5 @@ export const failover = experiment({
     ]
   },
 
-  async worker({ name, namespace, place, use }) {
-    const database = await databaseOf(text(place, 'ledger'))
-    const ledger = use(await database.connect())
-
-    async function readAndWrite({ act, gate }: Turn<Does>, lease: Lease, fenced: boolean): Promise<void> {
-      const by = fenced ? lease : null
-      const entries = await readEntries(ledger, by)
-      await gate('read', { entries })
-      // A careful program looks at its lease once more, and it is of no use: nobody has told it.
-      act('looks', { sure: lease.state === 'held' && lease.remaining() > 0 })
-      try {
-        await writeEntries(ledger, [...entries, name], by)
-        act('wrote')
-      } catch (error) {
-        if (!(error instanceof StaleTokenError)) throw error
-        act('is stale', { newest: error.newest })
-      }
-    }
-
-    return {
-      async add(turn) {
-        const { act, key, order, way } = turn
-        act('asks')
-        let locks: Locks | null = null
-        try {
-          locks = await open(text(order, 'store'), { holder: name, namespace })
-          const lease = await locks.tryAcquire(key, { ttl: TTL })
-          if (lease === null) return act('refused')
-          act('holds', { token: lease.token })
-          await readAndWrite(turn, lease, way.fenced)
-          await lease.release()
-          act('leaves')
-        } catch (error) {
-          if (!(error instanceof StoreUnavailableError)) throw error
-          act('finds no store')
-        } finally {
-          await locks?.close({ drain: 0 })
-        }
-      },
-    }
-  },
+  worker: site => addingTo<Does>(site),
 })

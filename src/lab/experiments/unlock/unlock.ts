@@ -2,8 +2,8 @@
  * Why does one need a script to unlock Redis?
  *
  * Three processes and one lock. The late one locks for a short ttl, does its work, and stops itself (SIGSTOP) at the
- * latest moment before its release takes effect, so that it is stopped at that line and not near it. When its time is
- * over its successor has the lock. Then it goes on and releases. Whether a third one comes in while the successor is
+ * latest moment before its release takes effect. When its time is over its successor has the lock. Then it goes on and
+ * releases. Whether a third one comes in while the successor is
  * still inside is the question, and the way of releasing is the answer.
  */
 import { withoutPassword } from '../../../base/address.ts'
@@ -11,6 +11,7 @@ import { sleep, systemClock } from '../../../base/clock.ts'
 import { text } from '../../../base/decode.ts'
 import { humanMs } from '../../../base/duration.ts'
 import { actsOf, instant } from '../../acts.ts'
+import type { Turn } from '../../declaration.ts'
 import { experiment, holds, shows } from '../../experiment.ts'
 import { count, showMs } from '../../figures.ts'
 import { span, storeOption } from '../../options.ts'
@@ -25,6 +26,7 @@ import {
   refuseWithoutRedis,
 } from '../../redis.ts'
 import { ways } from './ways.ts'
+import type { Does } from './ways.ts'
 
 /** What each does while it holds. */
 const WORK_MS = 40
@@ -32,6 +34,12 @@ const WORK_MS = 40
 const PATIENCE_MS = 120
 /** Nobody but the late one should lose a lock by time. */
 const LONG_TTL_MS = 20_000
+
+interface Stay {
+  readonly ttlMs?: number
+  readonly stays?: true
+  readonly pause?: (where: string) => void
+}
 
 type Outcome = { readonly removedOther: boolean; readonly overlapMs: number }
 const overlaps = (rounds: readonly Outcome[]): number => rounds.filter(({ overlapMs }) => overlapMs > 0).length
@@ -133,51 +141,43 @@ export const unlock = experiment({
   lessons(of) {
     const said = (way: keyof typeof ways): string => `${overlaps(of(way))} of ${count(of(way).length, 'round')}`
     return [
-      `DEL by itself asks nobody whose lock it is. A process that was stopped for longer than its ttl removed the lock of its successor, and a third one was inside together with that successor, in ${said('del')}. Each of the three did all that its program told it to, and none was told of an error.`,
-      `To look first (GET) and then DEL helps only against a process that is stopped before it looks. Stopped between the two commands it had the right answer to a question that was out of date: two inside in ${said('get-del')}. The shorter the gap the rarer it is, and the harder to find.`,
-      `The script of the text, "delete if exists", is one step and asks the wrong question: a lock did exist, that of the successor. Two inside in ${said('if-exists')}. What is atomic is not yet right: the script must compare whose lock it is.`,
-      `A script runs on the server as one step, so nothing can come between comparing and deleting: two inside in ${said('script')}. That, and not speed, is why one unlocks Redis with a script. holdfast releases, renews and enters by one script each, and whoever waits is told by name: ${said('holdfast')}.`,
-      'No way to unlock helps against the other half of the story: the late one and its successor may both have been at work, if the pause comes in the middle of it. For that the resource must refuse the late one by its fencing token: holdfast lab failover shows how.',
+      `DEL by itself asks nobody whose lock it is. Stopped for longer than its ttl, the late one removed the lock of its successor, and a third one came in, in ${said('del')}.`,
+      `To look first (GET) and then DEL helps only against a process that is stopped before it looks. Stopped between the two commands it had an answer that was out of date: two inside in ${said('get-del')}. The shorter the gap, the harder to find.`,
+      `The script of the text, "delete if exists", is one step and asks the wrong question: a lock did exist, that of the successor. Two inside in ${said('if-exists')}.`,
+      `A script runs on the server as one step, so nothing can come between comparing and deleting: two inside in ${said('script')}. That, and not speed, is why one unlocks Redis with a script. holdfast releases, renews and enters by one script each: ${said('holdfast')}.`,
+      'No release helps if the pause comes in the middle of the work: then both are at it, and the resource must refuse the late one by its fencing token: holdfast lab failover.',
     ]
   },
 
   async worker({ settings, namespace, place, locks, use }) {
     const store = text(place, 'store')
     const tools = { namespace, raw: use(openRaw(store)), locks: await locks(store) }
+
+    async function hold({ key, way, act, gate, signal }: Turn<Does>, { ttlMs = LONG_TTL_MS, stays, pause }: Stay) {
+      const mutex = way({ ...tools, key })
+      act('asks')
+      await mutex.lock(ttlMs, { waiting: () => act('waits'), signal })
+      act('holds', { forMs: ttlMs })
+      if (stays) await gate('is inside')
+      else {
+        act('is inside')
+        await sleep(systemClock, WORK_MS)
+      }
+      act('is done')
+      act('has unlocked', { removed: await mutex.unlock(where => pause?.(where)) })
+    }
+
     return {
-      async late({ key, way, act, signal }) {
-        const mutex = way({ ...tools, key })
-        act('asks')
-        await mutex.lock(settings.ttlMs, { waiting: () => act('waits'), signal })
-        act('holds', { forMs: settings.ttlMs })
-        act('is inside')
-        await sleep(systemClock, WORK_MS)
-        act('is done')
-        const removed = await mutex.unlock(where => {
-          act('stops', { where })
-          process.kill(process.pid, 'SIGSTOP')
-        })
-        act('has unlocked', { removed })
-      },
-      async stays({ key, way, act, gate, signal }) {
-        const mutex = way({ ...tools, key })
-        act('asks')
-        await mutex.lock(LONG_TTL_MS, { waiting: () => act('waits'), signal })
-        act('holds')
-        await gate('is inside')
-        act('is done')
-        act('has unlocked', { removed: await mutex.unlock(() => {}) })
-      },
-      async next({ key, way, act, signal }) {
-        const mutex = way({ ...tools, key })
-        act('asks')
-        await mutex.lock(LONG_TTL_MS, { waiting: () => act('waits'), signal })
-        act('holds')
-        act('is inside')
-        await sleep(systemClock, WORK_MS)
-        act('is done')
-        act('has unlocked', { removed: await mutex.unlock(() => {}) })
-      },
+      late: turn =>
+        hold(turn, {
+          ttlMs: settings.ttlMs,
+          pause(where) {
+            turn.act('stops', { where })
+            process.kill(process.pid, 'SIGSTOP')
+          },
+        }),
+      stays: turn => hold(turn, { stays: true }),
+      next: turn => hold(turn, {}),
     }
   },
 })

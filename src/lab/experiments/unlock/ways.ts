@@ -15,26 +15,23 @@ export interface Mutex {
   unlock(pause: (where: string) => void): Promise<boolean>
 }
 
-export interface Means {
+interface Means {
   readonly raw: Raw
   readonly locks: Locks
   readonly key: string
   readonly namespace: string
 }
-type Does = (means: Means) => Mutex
+export type Does = (means: Means) => Mutex
 
 const POLL_MS = 10
 /** Longer than any round: who waits must come to hold, or the experiment is at fault. */
 const WAIT = '30s'
 
 /** As the text has it: "a LUA script to delete if exists atomically". */
-const DELETE_IF_EXISTS = `
-if redis.call('EXISTS', KEYS[1]) == 1 then return tostring(redis.call('DEL', KEYS[1])) end
-return '0'
-`
+const DELETE_IF_EXISTS = "return redis.call('EXISTS', KEYS[1]) == 1 and tostring(redis.call('DEL', KEYS[1])) or '0'"
 const COMPARE_AND_DELETE = `
-if redis.call('GET', KEYS[1]) == ARGV[1] then return tostring(redis.call('DEL', KEYS[1])) end
-return '0'
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return '0' end
+return tostring(redis.call('DEL', KEYS[1]))
 `
 
 const del: Does = byHand(async ({ raw, key }, _value, pause) => {
@@ -46,14 +43,13 @@ const getDel: Does = byHand(async ({ raw, key }, value, pause) => {
   pause('between its GET and its DEL')
   return (await raw.ask('DEL', key)) === 1
 })
-const ifExists: Does = byHand(async ({ raw, key }, _value, pause) => {
-  pause('before its script')
-  return (await raw.eval(DELETE_IF_EXISTS, key)) === '1'
-})
-const byScript: Does = byHand(async ({ raw, key }, value, pause) => {
-  pause('before its script')
-  return (await raw.eval(COMPARE_AND_DELETE, key, value)) === '1'
-})
+const scripted = (source: string): Does =>
+  byHand(async ({ raw, key }, value, pause) => {
+    pause('before its script')
+    return (await raw.eval(source, key, value)) === '1'
+  })
+const ifExists = scripted(DELETE_IF_EXISTS)
+const byScript = scripted(COMPARE_AND_DELETE)
 const holdfast: Does = leased(async lease => (await lease.release()) === 'released')
 const recordDeleted: Does = leased(async (_lease, means) => (await means.raw.ask('DEL', recordOf(means))) === 1)
 
