@@ -55,7 +55,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-test('no lock loses updates, the other three ways do not, and only versions give errors', async () => {
+test('no lock, or one in memory, loses updates, all other ways do not, and only versions give errors', async () => {
   const { code, stdout, stderr } = await site.holdfast([...QUICK, '--json'])
   expect(stderr).toBe('')
   const { passed, compared, sabotage, rounds, settings, conditions, findings, lessons } = parse(stdout)
@@ -63,9 +63,11 @@ test('no lock loses updates, the other three ways do not, and only versions give
   expect({ code, passed, compared, sabotage }).toEqual({ code: 0, passed: true, compared: true, sabotage: null })
   expect(settings).toMatchObject({ workers: 2, durationMs: 600, intervalMs: 40, thinkMs: 15 })
   expect(conditions['row lock']).toContain('BEGIN IMMEDIATE')
-  expect(lessons).toHaveLength(4)
+  expect(lessons).toHaveLength(6)
   expect(rounds.map(({ way, kind }) => `${way} ${kind}`)).toEqual([
     'none test',
+    'memory test',
+    'absolute test',
     'mutex test',
     'mutex benchmark',
     'row-lock test',
@@ -82,7 +84,8 @@ test('no lock loses updates, the other three ways do not, and only versions give
     expect(round.averageMs).toBeGreaterThan(14)
     expect(round.p99Ms).toBeGreaterThan(14)
     expect(round.exposed).toBeGreaterThan(0)
-    if (way === 'none') expect(lost).toBeGreaterThan(0)
+    if (way === 'none' || way === 'memory') expect(lost).toBeGreaterThan(0)
+    else if (way === 'absolute') expect({ lost, met: inconsistencies > 0 }).toEqual({ lost: 0, met: true })
     else expect({ lost, inconsistencies }).toEqual({ lost: 0, inconsistencies: 0 })
     if (way !== 'version') expect(round.errors).toBe(0)
     else if (kind === 'test') expect(round.errors).toBeGreaterThan(0)
@@ -149,6 +152,8 @@ describe('with the repair taken out it says so, in the verdict and in the output
     ['row-lock', 'row-lock: no data inconsistencies'],
     ['version', 'version: no data inconsistencies'],
     ['none', 'none: shows the problem'],
+    ['memory', 'memory: shows the problem, data inconsistencies'],
+    ['absolute', 'absolute: and the data is right, no update lost'],
   ])('%s', async (way, claim) => {
     const { code, stdout } = await site.holdfast([...QUICK, '--ways', way, '--sabotage', way, '--json'])
     const { findings, sabotage } = parse(stdout)

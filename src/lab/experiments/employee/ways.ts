@@ -1,6 +1,7 @@
 /**
- * Four ways to change a row that others change too. All do the same: read the employee, think, write one more than the
- * salary that was read. Right means that the version written is one above the version read: nobody was in between.
+ * Ways to change a row that others change too. All do the same: read the employee, think, write one more than the
+ * salary that was read, but for one way, in which all write the same salary. Consistent means that the version written
+ * is one above the version read: nobody was in between.
  */
 import { sleep, systemClock } from '../../../base/clock.ts'
 import { text } from '../../../base/decode.ts'
@@ -16,19 +17,33 @@ import type { Ticking } from '../../ticking.ts'
 
 /** Its value is the salary. */
 export const row = rowOf('employee')
+/** What all write who do not ask what was there; no round adds so much. */
+export const AGREED = 1_000_000_000
 
 interface Means {
   readonly locks: Locks
+  /** A mutex in this process. */
+  readonly memory: Locks
   readonly connection: Connection
   readonly turn: Turn<Does>
-  /** Reads, thinks, writes. `checked`: only if the row is still at the version that was read. */
-  work(options?: { readonly tx?: SqlTransaction; readonly checked?: true }): Promise<Change>
+  work(options?: Work): Promise<Change>
+}
+interface Work {
+  readonly tx?: SqlTransaction
+  /** Writes only if the row is still at the version that was read. */
+  readonly checked?: true
+  /** Writes this, whatever was read. */
+  readonly salary?: number
 }
 type Does = (means: Means) => Promise<Change>
 
 const unprotected: Does = ({ turn, work }) => {
   turn.act('works')
   return work()
+}
+const absolute: Does = ({ turn, work }) => {
+  turn.act('works')
+  return work({ salary: AGREED })
 }
 const checked: Does = ({ turn, work }) => {
   turn.act('works')
@@ -41,6 +56,7 @@ const locked: Does = ({ turn, locks, work }) => {
     return work()
   })
 }
+const inMemory: Does = means => locked({ ...means, locks: means.memory })
 const rowLocked: Does = ({ turn, connection, work }) => {
   turn.act('asks')
   const inside = (tx: SqlTransaction): Promise<Change> => {
@@ -50,9 +66,11 @@ const rowLocked: Does = ({ turn, connection, work }) => {
   return connection.transaction(inside, { signal: turn.signal })
 }
 
-type Name = 'none' | 'mutex' | 'row-lock' | 'version'
+export type Name = 'none' | 'memory' | 'absolute' | 'mutex' | 'row-lock' | 'version'
 export const ways: Readonly<Record<Name, Way<Does>>> = {
   none: { is: 'nobody takes turns', does: unprotected, sabotage: rowLocked },
+  memory: { is: 'a mutex in the memory of each process', does: inMemory, sabotage: locked },
+  absolute: { is: 'nobody takes turns, but all write the same salary', does: absolute, sabotage: unprotected },
   mutex: { is: 'read and update under a distributed lock', does: locked, sabotage: unprotected },
   'row-lock': {
     is: 'read and update in a transaction that locks the row first',
@@ -66,22 +84,23 @@ export const ways: Readonly<Record<Name, Way<Does>>> = {
 export async function worker(site: Site<Ticking & { readonly thinkMs: number }>): Promise<Parts<Does>> {
   const { place, use } = site
   const locks = await site.locks(text(place, 'store'))
+  const memory = await site.locks('memory:')
   const database = await databaseOf(text(place, 'db'))
   const connection = use(await database.connect())
   return {
     update(turn) {
-      const work: Means['work'] = async ({ tx, checked: careful } = {}) => {
+      const work: Means['work'] = async ({ tx, checked: careful, salary } = {}) => {
         const { value, version } = await row.read(tx ?? connection, tx === undefined ? '' : database.forUpdate)
         turn.act('read', { version })
         await sleep(systemClock, site.settings.thinkMs)
         const put = (on: SqlTransaction): Promise<number | null> =>
-          row.write(on, value + 1, careful === true ? { onlyAt: version } : {})
+          row.write(on, salary ?? value + 1, careful === true ? { onlyAt: version } : {})
         const written = await (tx === undefined ? connection.transaction(put) : put(tx))
         if (written === null) turn.act('refused', { version })
         else turn.act('wrote', { version: written, read: version })
         return { outcome: written === null ? 'refused' : 'written', read: version, written }
       }
-      return tick(site, turn, () => turn.way({ locks, connection, turn, work }))
+      return tick(site, turn, () => turn.way({ locks, memory, connection, turn, work }))
     },
   }
 }
