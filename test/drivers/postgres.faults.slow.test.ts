@@ -299,6 +299,52 @@ describeWithStore('postgres', 'postgres, fault by fault', () => {
     ])
   })
 
+  test('who only waits does not wait for the disk; who holds, lives longer or lets another hold by it, does', async () => {
+    const enter = async (
+      id: string,
+      { known = 'NULL', ttl = 60_000_000, waiter = 60_000_000 } = {},
+    ): Promise<unknown> => {
+      const call = `holdfast_enter('', 'wait', '${id}', ${known}, false, NULL, ${ttl}, ${waiter}, true, 1, '["",{}]', NULL)`
+      // The second column is computed when the first is there.
+      const both = `SELECT concat_ws(' ', split_part(answer, ' ', 1), current_setting('synchronous_commit'),
+          split_part(answer, ' ', 2))
+        FROM (SELECT ${call} AS answer OFFSET 0) AS entered`
+      const [first] = await admin('SET synchronous_commit = remote_apply', both)
+      return first
+    }
+    const on = (status: string): unknown => expect.stringMatching(new RegExp(`^${status} remote_apply`))
+    const off = (status: string): unknown => expect.stringMatching(new RegExp(`^${status} off`))
+    expect(await enter('a')).toEqual(on('holds'))
+    const waits = await enter('b')
+    expect(waits).toEqual(off('waits'))
+    expect(await enter('b', { known: String(waits).split(' ')[2] ?? '' })).toEqual(off('waits'))
+    expect(await enter('c', { waiter: 1_000_000 })).toEqual(off('waits'))
+    expect(await enter('c', { waiter: 60_000_000 })).toEqual(on('waits'))
+    await admin(`UPDATE holdfast_tickets SET ends = 0 WHERE key = 'wait' AND id = 'a'`)
+    // The first is over, so the second comes to hold by the next one's asking.
+    expect(await enter('d')).toEqual(on('waits'))
+    expect(await enter('e')).toEqual(off('waits'))
+  })
+
+  test('a waiter that the server forgot, killed a moment later, is told so and never holds beside the holder', async () => {
+    const { store } = setting()
+    const [one, two] = [store(), store()]
+    const [held, waiting] = [request({ ttlMs: 60_000 }), request({ waiterTtlMs: 60_000 })]
+    const token = tokenOf(await one.enter(held, IO))
+    const entry = await two.enter(waiting, IO)
+    expect(entry).toMatchObject({ status: 'waits' })
+    await server.kill()
+    await server.restart()
+    const known = 'token' in entry ? { token: entry.token } : {}
+    const again = await vi.waitFor(() => two.enter({ ...waiting, ...known }, IO), PATIENCE)
+    expect(['gone', 'waits']).toContain(again.status)
+    const renewed = await vi.waitFor(() => one.renew([{ key: held.key, id: held.id, ttlMs: 60_000 }], IO), PATIENCE)
+    expect(renewed).toMatchObject([{ status: 'held' }])
+    await two.leave({ key: waiting.key, id: waiting.id, keepMs: 0, forbidMs: 0 }, IO)
+    await one.leave({ key: held.key, id: held.id, keepMs: 0, forbidMs: 0 }, IO)
+    expect(tokenOf(await two.enter(request(), IO))).toBeGreaterThan(token)
+  }, 60_000)
+
   test('a database that is read-only lets nobody in, and says so', async () => {
     await admin('CREATE DATABASE still')
     await migrate(as('test', 'still'))

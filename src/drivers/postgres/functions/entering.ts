@@ -65,6 +65,18 @@ BEGIN
 END
 $$`,
 
+    // Nobody holds by a ticket that only comes to wait, so it need not wait for the disk. Whatever lets it hold later
+    // does, and all before that is on the disk with it. Not if others have just come to hold by the same call.
+    `CREATE OR REPLACE FUNCTION ${s}.holdfast_hasten(ns bytea, k bytea, now bigint, edge bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM ${s}.holdfast_tickets x
+    WHERE x.namespace = ns AND x.key = k AND x.token <= edge AND x.held = now) THEN
+    PERFORM set_config('synchronous_commit', 'off', true);
+  END IF;
+END
+$$`,
+
     `CREATE OR REPLACE FUNCTION ${s}.holdfast_enter(ns bytea, k bytea, i text, known bigint, shares boolean,
   limited bigint, ttl bigint, waiter bigint, queued boolean, block int, people text, wire text)
 RETURNS text LANGUAGE plpgsql VOLATILE ${SAFE} AS $$
@@ -75,6 +87,7 @@ DECLARE
   t ${s}.holdfast_tickets;
   b record;
   mine boolean;
+  prolonged boolean := false;
   before int;
 BEGIN
   PERFORM ${s}.holdfast_durable();
@@ -112,6 +125,7 @@ BEGIN
     mine := s.amount = 0
       OR (shares AND NOT s.exclusive AND s.holders = s.amount AND coalesce(s.amount < limited, true));
     IF NOT mine AND NOT queued THEN
+      PERFORM ${s}.holdfast_hasten(ns, k, s.now, s.edge);
       RETURN concat_ws(' ', 'refused', ${s}.holdfast_look(ns, k));
     END IF;
     t.token := greatest(s.token_end, s.now);
@@ -139,6 +153,8 @@ BEGIN
     END IF;
     -- A poll that finds most of the life left changes nothing.
     IF t.ends - s.now <= waiter / 4 * 3 AND s.now + waiter > t.ends THEN
+      -- Its owner relies on that.
+      prolonged := true;
       t.ends := s.now + waiter;
       t.life := waiter;
       UPDATE ${s}.holdfast_tickets x SET ends = t.ends, life = t.life
@@ -146,6 +162,9 @@ BEGIN
     END IF;
     SELECT count(*) INTO before FROM ${s}.holdfast_tickets x
       WHERE x.namespace = ns AND x.key = k AND x.token < t.token;
+  END IF;
+  IF NOT prolonged THEN
+    PERFORM ${s}.holdfast_hasten(ns, k, s.now, s.edge);
   END IF;
   RETURN concat_ws(' ', 'waits', t.token, least(t.ends - s.now, t.life), before,
     ${s}.holdfast_retry(ns, k, s.now, t.token, shares, waiter));
