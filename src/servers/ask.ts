@@ -44,9 +44,9 @@ function plainly(port: number): Socket {
 }
 
 /** The body of an HTTP answer; '' if there is none, or it tells of a failure. */
-export async function fetchText(url: string): Promise<string> {
+export async function fetchText(url: string, wish: RequestInit = {}): Promise<string> {
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS) })
+    const answer = await fetch(url, { ...wish, signal: AbortSignal.timeout(PATIENCE_MS) })
     return answer.ok ? await answer.text() : ''
   } catch {
     return ''

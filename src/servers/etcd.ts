@@ -24,6 +24,13 @@ export function etcdMember(members: readonly number[]): ServerKind {
   return { ...ETCD, command: ({ port }: Place) => commandOf(`m${port}`, port, all) }
 }
 
+/** Whether the member on this port leads the others. false: it does not answer. */
+export async function isLeader(port: number): Promise<boolean> {
+  const said = await fetchText(`http://${HOST}:${port}/v3/maintenance/status`, { method: 'POST', body: '{}' })
+  const id = /"member_id":"(\d+)"/.exec(said)?.[1]
+  return id !== undefined && said.includes(`"leader":"${id}"`)
+}
+
 const PASSWORD = 'holdfast'
 
 /** Lets in who trusts its certificate and is user `root`, with a password. */

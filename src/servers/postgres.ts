@@ -47,6 +47,21 @@ function postgresIn(folder: string): ServerKind {
   }
 }
 
+/** A copy of the server on `primary`, another port of the loopback. It can be read, and promoted. */
+export function standbyOf(primary: number): ServerKind {
+  const copy = join(DEBIAN, 'pg_basebackup')
+  return {
+    ...POSTGRES,
+    name: 'postgres-standby',
+    programs: { ...POSTGRES.programs, [copy]: 'postgresql-client-15' },
+    firstData: () => [
+      // Else the server refuses its folder.
+      { words: ['chmod', '700', 'data'] },
+      { words: [copy, ...`-h ${HOST} -p ${primary} -U test -D data -R -X stream -c fast --no-sync`.split(' ')] },
+    ],
+  }
+}
+
 /** Lets `test` in, and is ready for a query. */
 export async function answersAsPostgres({ port }: Place): Promise<boolean> {
   const readyForQuery = 'Z\0\0\0\x05I'

@@ -7,6 +7,7 @@ import { deadlock } from './deadlock/deadlock.ts'
 import { doubleBooking } from './double-booking/double-booking.ts'
 import { emailGroup } from './email-group/email-group.ts'
 import { employee } from './employee/employee.ts'
+import { failoverDurable } from './failover-durable/failover-durable.ts'
 import { failover } from './failover/failover.ts'
 import { nested } from './nested/nested.ts'
 import { pausedWriter } from './paused-writer/paused-writer.ts'
@@ -33,6 +34,7 @@ export const experiments: readonly Experiment[] = [
   unlock,
   redisAcl,
   failover,
+  failoverDurable,
   clockJump,
 ]
 

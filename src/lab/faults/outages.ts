@@ -85,7 +85,7 @@ export function startNodes({ alone }: { readonly alone: boolean }): Promise<Serv
 }
 
 /** What was started before something failed must not stay. */
-async function closingIfFails<Made>(
+export async function closingIfFails<Made>(
   make: (use: <Thing extends Closable>(thing: Thing) => Thing, close: () => Promise<void>) => Promise<Made>,
 ): Promise<Made> {
   const things: Closable[] = []
