@@ -24,7 +24,7 @@ export class Cohort implements Line {
   constructor(row: Row, { wanted, share }: Wish) {
     this.row = row
     this.shared = share
-    this.wanted = share ? wanted : { ...wanted, tokens: 1 }
+    this.wanted = wanted
   }
 
   get running(): number {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createLocks, WaitTimeoutError } from '../../src/index.ts'
+import { ClosedError, createLocks, WaitTimeoutError } from '../../src/index.ts'
 import type { AcquireOptions, Lease } from '../../src/index.ts'
 import { memoryStore } from '../../src/drivers/memory.ts'
 
@@ -63,6 +63,82 @@ describe('in order inside one process', () => {
     expect(await behind).toBe('served')
     expect(await locks.inspect('k')).toBeNull()
     await locks.close()
+  })
+})
+
+describe('who stands in the row of a key', () => {
+  test('a task that asks for another ttl has a ticket of its own', async () => {
+    const locks = createLocks(memoryStore())
+    const first = await locks.acquire('k')
+    const waiting = [{ ttl: '1s' } as const, { ttl: '1m' } as const].map(options => locks.acquire('k', options))
+    await first.release()
+    const short = await waiting[0]
+    expect(short?.remaining()).toBeLessThanOrEqual(1_000)
+    await short?.release()
+    const other = await waiting[1]
+    expect(other?.remaining()).toBeGreaterThan(1_000)
+    await other?.release()
+    await locks.close()
+  })
+
+  test('who has given up behind a crowd does not enter the store when the crowd has been served', async () => {
+    const memory = memoryStore()
+    const entered: string[] = []
+    const locks = createLocks({
+      ...memory,
+      enter(request, io) {
+        entered.push(request.meta['job'] ?? '')
+        return memory.enter(request, io)
+      },
+    })
+    const first = await locks.acquire('k')
+    const crowd = locks.run('k', () => {})
+    const abort = new AbortController()
+    const gone = locks.acquire('k', { meta: { job: 'gone' }, signal: abort.signal }).catch(() => null)
+    const behind = locks.run('k', { meta: { job: 'behind' } }, () => {})
+    await pause(1)
+    abort.abort()
+    await gone
+    await first.release()
+    await Promise.all([crowd, behind])
+    expect(entered).toContain('behind')
+    expect(entered).not.toContain('gone')
+    await locks.close()
+  })
+
+  test('close() ends the wait of who came right after one that gave up', async () => {
+    const locks = createLocks(memoryStore())
+    const first = await locks.acquire('k')
+    const writer = locks.acquire('k', { meta: { job: 'writer' } }).catch((error: unknown) => error)
+    const abort = new AbortController()
+    const gone = locks.acquire('k', { mode: 'shared', signal: abort.signal }).catch(() => null)
+    abort.abort()
+    await gone
+    const reader = locks.acquire('k', { mode: 'shared' }).catch((error: unknown) => error)
+    const closing = locks.close({ drain: 0 })
+    for (const error of await Promise.all([writer, reader])) expect(error).toBeInstanceOf(ClosedError)
+    await closing
+    await first.release()
+  })
+
+  test('close() ends the wait of those who stand behind one that was served', async () => {
+    const locks = createLocks(memoryStore())
+    const first = await locks.acquire('k')
+    const abort = new AbortController()
+    const gone = locks.acquire('k', { mode: 'shared', signal: abort.signal }).catch(() => null)
+    await pause(1)
+    abort.abort()
+    await gone
+    const reader = locks.acquire('k', { mode: 'shared' })
+    const next = locks.acquire('k', { meta: { job: 'next' }, wait: Infinity })
+    const last = locks.acquire('k', { meta: { job: 'last' }, wait: Infinity })
+    await first.release()
+    const held = await reader
+    const ended = [next, last].map(waiting => waiting.catch((error: unknown) => error))
+    const closing = locks.close({ drain: 0 })
+    for (const error of await Promise.all(ended)) expect(error).toBeInstanceOf(ClosedError)
+    await closing
+    await held.release()
   })
 })
 

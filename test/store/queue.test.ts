@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Entry, Mode, TicketRequest } from '../../src/store/contract.ts'
+import type { Entry, Mode } from '../../src/store/contract.ts'
 import { EMPTY, enter, forgettable, holding, leave, renew, revoke, view } from '../../src/store/queue.ts'
 import type { Now, Queue } from '../../src/store/queue.ts'
+import { at, gone, queueOf, request, T0 } from './requests.ts'
 
 type Wish = { readonly mode: Mode; readonly limit: number | null }
 
@@ -82,33 +83,9 @@ describe('the rule', () => {
 
 /** What the length of a statement explains: a clock set back by more is a clock set back. */
 const TOLERANCE_MS = 1_000
-const T0: Now = { ms: 10_000, micros: 1_795_000_000_000_000 }
-const at = (ms: number): Now => ({ ms: T0.ms + ms, micros: T0.micros + ms * 1_000 })
-
-function request(id: string, change: Partial<TicketRequest> = {}): TicketRequest {
-  return {
-    key: 'k',
-    id,
-    holder: id,
-    mode: 'exclusive',
-    limit: null,
-    ttlMs: 1_000,
-    waiterTtlMs: 300,
-    queue: true,
-    tokens: 1,
-    meta: {},
-    ...change,
-  }
-}
-
-/** Lets all enter at one time. */
-function queueOf(now: Now, ...requests: readonly TicketRequest[]): Queue {
-  return requests.reduce((queue, each) => enter(queue, each, now).queue, EMPTY)
-}
 
 const ids = (queue: Queue): readonly string[] => queue.tickets.map(ticket => ticket.id)
 const status = (entry: Entry): string => entry.status
-const gone = { keepMs: 0, forbidMs: 0 }
 
 describe('time', () => {
   test('an expired ticket is removed, not skipped: no later operation finds it', () => {
@@ -296,6 +273,16 @@ describe('leaving', () => {
     expect(status(enter(queue, request('a'), at(100)).answer)).toBe('holds')
   })
 
+  test('forbids an id as it was told last, and takes back no other', () => {
+    const first = leave(EMPTY, { key: 'k', id: 'a', keepMs: 0, forbidMs: 100 }, T0).queue
+    const second = leave(first, { key: 'k', id: 'b', keepMs: 0, forbidMs: 100 }, T0).queue
+    const again = leave(second, { key: 'k', id: 'a', keepMs: 0, forbidMs: 50 }, T0).queue
+    expect(again.forbidden.map(({ id, until }) => [id, until - T0.ms])).toEqual([
+      ['b', 100],
+      ['a', 50],
+    ])
+  })
+
   test('tells all who hold since then, each once', () => {
     const shared = { mode: 'shared' as const }
     const queue = queueOf(T0, request('a'), request('r1', shared), request('r2', shared), request('w'))
@@ -341,6 +328,39 @@ describe('revoke', () => {
       reason: 'revoked',
       message: reason,
     })
+  })
+
+  test('by a token takes the one ticket that has it in its block, first and last included', () => {
+    const taken = (token: number): readonly number[] =>
+      revoke(queue, { tickets: T0.micros + token, reason, now: true }, T0).revoked.map(each => each.token - T0.micros)
+    expect([4, 7, 8].map(taken)).toEqual([[4], [4], [8]])
+    expect(taken(12)).toEqual([])
+  })
+
+  test('of all takes also who waits, and is told to its owner for a minute, or as long as its ticket would have lived', () => {
+    const all = { tickets: 'all', reason, now: true } as const
+    const step = revoke(queueOf(T0, request('a', { ttlMs: 90_000 }), request('b')), all, T0)
+    expect([step.answer, ids(step.queue)]).toEqual([2, []])
+    expect(status(enter(step.queue, request('b'), at(59_999)).answer)).toBe('forbidden')
+    expect(status(enter(step.queue, request('b'), at(60_000)).answer)).toBe('holds')
+    expect(status(enter(step.queue, request('a'), at(89_999)).answer)).toBe('forbidden')
+  })
+
+  test('is told to the owner of that very ticket alone', () => {
+    const step = revoke(queue, { tickets: T0.micros, reason, now: true }, T0)
+    expect(renew(step.queue, { key: 'k', id: 'a', ttlMs: 1 }, T0).answer).toMatchObject({ reason: 'revoked' })
+    expect(renew(step.queue, { key: 'k', id: 'b', ttlMs: 1 }, T0).answer.status).toBe('held')
+    expect(renew(step.queue, { key: 'k', id: 'x', ttlMs: 1 }, T0).answer).toMatchObject({ reason: 'gone' })
+    const left = leave(queue, { key: 'k', id: 'a', keepMs: 0, forbidMs: 100 }, T0).queue
+    expect(renew(left, { key: 'k', id: 'a', ttlMs: 1 }, T0).answer).toMatchObject({ reason: 'gone' })
+    expect(status(enter(left, request('x'), T0).answer)).toBe('waits')
+  })
+
+  test('is told to a holder that asks by entering again, as being kept is', () => {
+    const revoked = revoke(queue, { tickets: 'holders', reason, now: false }, T0).queue
+    expect(enter(revoked, request('a'), T0).answer).toMatchObject({ status: 'forbidden', reason: 'revoked' })
+    const kept = leave(queue, { key: 'k', id: 'a', keepMs: 50, forbidMs: 0 }, T0).queue
+    expect(enter(kept, request('a'), T0).answer).toMatchObject({ status: 'forbidden', reason: 'left' })
   })
 
   test('now takes what is held, and the next is told', () => {
