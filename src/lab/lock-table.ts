@@ -8,7 +8,7 @@ import { hostClock, sleep } from '../base/clock.ts'
 import type { SqlTransaction } from '../sql/transaction.ts'
 import type { Connection } from './database.ts'
 import type { Stage, Turn } from './declaration.ts'
-import { createTable, tableNamed } from './tables.ts'
+import { createTable, insertNew, tableNamed } from './tables.ts'
 
 /** How often somebody who finds a lock taken looks again, and removes what is over. */
 const POLL_MS = 10
@@ -19,7 +19,7 @@ const TABLE = tableNamed(NAME)
 export interface Row {
   readonly name: string
   readonly holder: string
-  /** Milliseconds since 1970, by the clock of whoever locks. null: it never ends. */
+  /** Milliseconds since 1970, kept as whole ones, by the clock of whoever locks. null: it never ends. */
   readonly expiresAt: number | null
 }
 
@@ -31,8 +31,7 @@ export const lockTable = {
 
   /** false: somebody has it. */
   async lock(on: SqlTransaction, { name, holder, expiresAt }: Row): Promise<boolean> {
-    const insert = `INSERT INTO ${TABLE} VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
-    return (await on.execute(insert, [name, holder, expiresAt])) > 0
+    return insertNew(on, { table: TABLE, row: [name, holder, expiresAt === null ? null : Math.ceil(expiresAt)] })
   },
 
   /** true: a row was removed, whosever it was; with `holder` only one of that holder. */
@@ -48,7 +47,7 @@ export const lockTable = {
 
   /** Removes what is over at `now`. How many. */
   async sweep(on: SqlTransaction, now: number): Promise<number> {
-    return on.execute(`DELETE FROM ${TABLE} WHERE expires_at <= ?`, [now])
+    return on.execute(`DELETE FROM ${TABLE} WHERE expires_at <= ?`, [Math.floor(now)])
   },
 }
 

@@ -1,7 +1,7 @@
 /** Rooms and bookings: the tables, how many bookings there are, and the statements that make one. */
 import type { SqlTransaction } from '../sql/transaction.ts'
 import type { Connection } from './database.ts'
-import { createSchema, createTable, numberOf, tableNamed } from './tables.ts'
+import { createSchema, createTable, insertNew, numberOf, tableNamed } from './tables.ts'
 
 /** Without a constraint, with one, and the inventory: a row for each room and night. */
 const BOOKING = tableNamed('booking')
@@ -34,7 +34,7 @@ const changes = async (tx: SqlTransaction, text: string, values: readonly unknow
 export const insert = (tx: SqlTransaction, guest: string): Promise<boolean> =>
   changes(tx, `INSERT INTO ${BOOKING} VALUES (?, ?, ?)`, [...AT, guest])
 export const insertUnique = (tx: SqlTransaction, guest: string): Promise<boolean> =>
-  changes(tx, `INSERT INTO ${UNIQUE} VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, [...AT, guest])
+  insertNew(tx, { table: UNIQUE, row: [...AT, guest] })
 export const reserve = (tx: SqlTransaction, guest: string): Promise<boolean> =>
   changes(tx, `UPDATE ${ROOM} SET guest = ? WHERE room = ? AND night = ? AND guest IS NULL`, [guest, ...AT])
 /** The seat is held while the guest pays. */

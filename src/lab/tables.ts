@@ -30,6 +30,16 @@ export async function numberOf(on: SqlTransaction, select: string, values: reado
   return integer(record(row, `The answer to ${select}`), name)
 }
 
+/** A whole row, unless one with its unique value is there. true: it was inserted. */
+export async function insertNew(
+  tx: SqlTransaction,
+  { table, row }: { readonly table: string; readonly row: readonly unknown[] },
+): Promise<boolean> {
+  const values = `INTO ${table} VALUES (${row.map(() => '?').join(', ')})`
+  const insert = tx.dialect === 'mysql' ? `INSERT IGNORE ${values}` : `INSERT ${values} ON CONFLICT DO NOTHING`
+  return (await tx.execute(insert, row)) > 0
+}
+
 /** Databases limit the values of one statement. */
 const MOST_VALUES = 500
 

@@ -29,6 +29,30 @@ for (const name of ['mariadb', 'mysql', 'postgres']) {
       },
     )
 
+    test("a table of locks beside holdfast's own driver on the same database", { timeout: TIMEOUT_MS }, async () => {
+      await bench.site.holdfast(['migrate', url])
+      const lengths = ['--ttl', '1s', '--sweep', '6s']
+      const { code, broken } = await bench.judge('ttl-index', ...lengths, ...db, '--store', url)
+      expect({ code, broken }).toEqual({ code: 0, broken: [] })
+    })
+
+    test(
+      "without holdfast's driver a dead holder blocks, and a late unlock removes a lock",
+      { timeout: TIMEOUT_MS },
+      async () => {
+        await bench.site.holdfast(['migrate', url])
+        const ways = ['--ways', 'holdfast', '--sabotage', 'holdfast']
+        const { code, broken } = await bench.judge('ttl-index', ...ways, ...db, '--store', url)
+        expect({ code, broken }).toEqual({
+          code: 1,
+          broken: [
+            'holdfast: a dead holder blocks for its ttl, and not until a sweep',
+            "holdfast: a late release removes nobody's lock, not that of its own instance either",
+          ],
+        })
+      },
+    )
+
     test('without the row lock it fails', { timeout: TIMEOUT_MS }, async () => {
       const ways = ['--ways', 'row-lock', '--sabotage', 'row-lock']
       const { code, broken } = await bench.judge('employee', ...QUICK, ...db, ...ways)
