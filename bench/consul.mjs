@@ -1,7 +1,7 @@
 // Locks on Consul beside Consul's own recipe (a session, `?acquire` of one key with it, `?release`), through the same
 // transport.
 //
-//   npm run bench -- consul [--rounds 15] [--seconds 1]
+//   npm run bench -- consul [--rounds 15] [--seconds 1] [--only solo,queue]
 //
 // The server is one of its own. `holdfast` acquires and releases, `driver` is the store without what stands on it.
 import { createLocks } from '../dist/index.js'
@@ -20,14 +20,18 @@ await besideTheRecipe(CONSUL, async address => {
   const { ID } = await call('session/create', JSON.stringify({ TTL: '60s', LockDelay: '0s' }))
   const alive = setInterval(() => void call(`session/renew/${ID}`), 20_000)
 
-  async function recipe() {
-    if (!(await call(`kv/recipe?acquire=${ID}`, 'bench'))) throw new Error('it was free')
-    await call(`kv/recipe?release=${ID}`)
+  async function recipe(name) {
+    if (!(await call(`kv/recipe/${name}?acquire=${ID}`, 'bench'))) throw new Error('it was free')
+    await call(`kv/recipe/${name}?release=${ID}`)
   }
 
   const [store, locks] = [consulStore(address), createLocks(consulStore(address), { ttl: '15s' })]
   return {
-    sections: { recipe, holdfast: async () => (await locks.acquire('locks')).release(), driver: driverSection(store) },
+    sections: {
+      recipe,
+      holdfast: async key => (await locks.acquire(`locks/${key}`)).release(),
+      driver: driverSection(store),
+    },
     async close() {
       clearInterval(alive)
       await locks.close()

@@ -1,7 +1,7 @@
 // Locks on etcd beside etcd's own recipe (client/v3/concurrency: a session's lease, a key under it, a transaction that
 // puts it and reads who was first; unlocking deletes it), through the same transport.
 //
-//   npm run bench -- etcd [--rounds 15] [--seconds 1]
+//   npm run bench -- etcd [--rounds 15] [--seconds 1] [--only solo,queue]
 //
 // The server is one of its own. `holdfast` acquires and releases, `driver` is the store without what stands on it.
 import { randomUUID } from 'node:crypto'
@@ -22,9 +22,9 @@ await besideTheRecipe(ETCD, async address => {
   const lease = (await call('lease/grant', { TTL: '60' })).ID
   const alive = setInterval(() => void call('lease/keepalive', { ID: lease }), 20_000)
 
-  async function recipe() {
-    const key = base64(`recipe/${lease}`)
-    const prefix = { key: base64('recipe/'), range_end: base64('recipe0') }
+  async function recipe(name) {
+    const key = base64(`recipe/${name}/${lease}`)
+    const prefix = { key: base64(`recipe/${name}/`), range_end: base64(`recipe/${name}0`) }
     const first = { request_range: { ...prefix, sort_order: 'ASCEND', sort_target: 'CREATE', limit: '1' } }
     const answer = await call('kv/txn', {
       compare: [{ key, target: 'CREATE', result: 'EQUAL', create_revision: '0' }],
@@ -37,7 +37,11 @@ await besideTheRecipe(ETCD, async address => {
 
   const [store, locks] = [etcdStore(address), createLocks(etcdStore(address), { ttl: '15s' })]
   return {
-    sections: { recipe, holdfast: async () => (await locks.acquire('locks')).release(), driver: driverSection(store) },
+    sections: {
+      recipe,
+      holdfast: async key => (await locks.acquire(`locks/${key}`)).release(),
+      driver: driverSection(store),
+    },
     async close() {
       clearInterval(alive)
       await locks.close()

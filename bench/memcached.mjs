@@ -1,7 +1,7 @@
 // Locks on memcached beside the recipe of its wiki ("Ghetto Central Locking": add to take a lock, delete to give it
 // back), through the same transport.
 //
-//   npm run bench -- memcached [--rounds 15] [--seconds 1]
+//   npm run bench -- memcached [--rounds 15] [--seconds 1] [--only solo,queue]
 //
 // The recipe is two round trips: it deletes without comparing, and so frees the lock of whoever came after it. Holdfast
 // compares whenever it writes, and takes four, so half is what there is to reach.
@@ -19,17 +19,17 @@ await besideTheRecipe(
     const { hostname, port } = new URL(address.replace('memcached:', 'http:'))
     const link = await dial({ host: hostname, port: Number(port) }, 5_000)
 
-    async function recipe() {
-      const [added] = await link.ask([set('recipe', 'bench', 'T15 ME')])
+    async function recipe(name) {
+      const [added] = await link.ask([set(`recipe:${name}`, 'bench', 'T15 ME')])
       if (added.status !== 'HD') throw new Error('it was free')
-      await link.ask([remove('recipe', '')])
+      await link.ask([remove(`recipe:${name}`, '')])
     }
 
     const [store, locks] = [memcachedStore(address), createLocks(memcachedStore(address), { ttl: '15s' })]
     return {
       sections: {
         recipe,
-        holdfast: async () => (await locks.acquire('locks')).release(),
+        holdfast: async key => (await locks.acquire(`locks/${key}`)).release(),
         driver: driverSection(store),
       },
       async close() {

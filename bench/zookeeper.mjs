@@ -1,7 +1,7 @@
 // Locks on ZooKeeper beside the recipe of its documentation ("Locks": make an ephemeral sequential node, read the
 // children, hold if there is none in front; unlocking deletes it), through the same client.
 //
-//   npm run bench -- zookeeper [--rounds 15] [--seconds 1]
+//   npm run bench -- zookeeper [--rounds 15] [--seconds 1] [--only solo,queue]
 //
 // The server is one of its own, and does not wait for the disk. `holdfast` acquires and releases, `driver` is the store
 // without what stands on it.
@@ -15,18 +15,20 @@ import { besideTheRecipe, driverSection } from './recipe.mjs'
 const ROOT = '/recipe'
 const EPHEMERAL_SEQUENTIAL = 3
 
-const makeSequential = {
-  ...makePersistent(`${ROOT}/lock-`, 'all'),
-  write(to) {
-    to.text(`${ROOT}/lock-`)
-    to.bytes(Buffer.from('holder'))
-    to.int(1)
-    to.int(31)
-    to.text('world')
-    to.text('anyone')
-    to.int(EPHEMERAL_SEQUENTIAL)
-  },
-  read: from => from.text(),
+function makeSequential(folder) {
+  return {
+    ...makePersistent(`${folder}/lock-`, 'all'),
+    write(to) {
+      to.text(`${folder}/lock-`)
+      to.bytes(Buffer.from('holder'))
+      to.int(1)
+      to.int(31)
+      to.text('world')
+      to.text('anyone')
+      to.int(EPHEMERAL_SEQUENTIAL)
+    },
+    read: from => from.text(),
+  }
 }
 
 await besideTheRecipe(ZOOKEEPER, async address => {
@@ -36,17 +38,30 @@ await besideTheRecipe(ZOOKEEPER, async address => {
   const greeting = { session: null, ms: 15_000, login: null, beatMs: 1_000 }
   const link = await dial({ host: hostname, port: Number(port) }, greeting, 5_000)
   await link.ask(makePersistent(ROOT, 'all'))
+  const made = new Set()
 
-  async function recipe() {
-    const { value: path } = await link.ask(makeSequential)
-    const { value: children } = await link.ask(childrenOf(ROOT))
-    if (`${ROOT}/${children.toSorted()[0]}` !== path) throw new Error('it was free')
+  async function folderOf(name) {
+    const folder = `${ROOT}/${name}`
+    if (!made.has(name)) await link.ask(makePersistent(folder, 'all'))
+    made.add(name)
+    return folder
+  }
+
+  async function recipe(name) {
+    const folder = await folderOf(name)
+    const { value: path } = await link.ask(makeSequential(folder))
+    const { value: children } = await link.ask(childrenOf(folder))
+    if (`${folder}/${children.toSorted()[0]}` !== path) throw new Error('it was free')
     await link.ask(alone(removeNode(path, ANY)))
   }
 
   const [store, locks] = [zookeeperStore(address), createLocks(zookeeperStore(address), { ttl: '15s' })]
   return {
-    sections: { recipe, holdfast: async () => (await locks.acquire('locks')).release(), driver: driverSection(store) },
+    sections: {
+      recipe,
+      holdfast: async key => (await locks.acquire(`locks/${key}`)).release(),
+      driver: driverSection(store),
+    },
     async close() {
       await locks.close()
       await store.close()

@@ -39,7 +39,7 @@ import { queueKeyStore } from './shared/queue-keys.ts'
 import type { Added, TicketKeys } from './shared/queue-keys.ts'
 import {
   decodeMark,
-  decodeWords,
+  decodeNamed,
   encodeMark,
   encodeWords,
   foreign,
@@ -108,10 +108,9 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
   const sessions = createSessions(client, minTtlMs)
 
   function ticketOf(key: string, { name, value, created, modified, session }: KeyValue): LineTicket {
-    const id = names.read(name)?.id ?? ''
     if (session === '') throw foreign({ store: STORE, key }, 'a ticket has no session, and would never end')
-    const words = decodeWords(value ?? '', { store: STORE, key })
-    return { ...words, id, token: tokenOf(created, { block: BLOCK, key }), version: String(modified), life: session }
+    const words = decodeNamed(value ?? '', { store: STORE, key })
+    return { ...words, name, token: tokenOf(created, { block: BLOCK, key }), version: String(modified), life: session }
   }
 
   /** What a transaction writes comes back without its value; what it reads, with it. */
@@ -146,8 +145,8 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
 
   function add(request: TicketRequest, io: Io): Promise<Added> {
     const { key, id, queue } = request
-    const [own, mark] = [names.ticket(key, id), names.mark(key, id)]
-    const words = encodeWords(wordsOf(request, { holds: true, at: systemClock.wall() }))
+    const mark = names.mark(key, id)
+    const words = encodeWords(wordsOf(request, { holds: true, at: systemClock.wall() }), id)
     const wouldHold = ({ tickets }: Line): boolean => holding([...tickets, request]) > tickets.length
     const isThere = ({ tickets, mark: forbidden }: Line): boolean =>
       forbidden !== null || tickets.some(each => each.id === id)
@@ -158,6 +157,7 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
         if (isThere(line) || !wouldHold(line)) return { answer: { ...line, until: null } }
       }
       const life = await sessions.take(request.ttlMs, key, left())
+      const own = names.ticket(key, life.id)
       const asked = [
         absent(own),
         absent(mark),
@@ -192,14 +192,15 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
     refresh: (_, ticket, io) => sessions.renew(ticket.life, io),
 
     rewrite(key, ticket, words, io) {
-      const own = names.ticket(key, ticket.id)
+      const { id, name: own } = ticket
       return inTurn(key, io, async left => {
         const life = await sessions.take(words.lifeMs, key, left())
-        const change = [unlock(own, ticket.life), lock(own, encodeWords(words), life.id)]
+        const change = [unlock(own, ticket.life), lock(own, encodeWords(words, id), life.id)]
         const asked = [unchanged(own, Number(ticket.version)), ...change]
         const outcome = await sessions.spending(life, () => client.transact(asked, left()))
         if (!outcome.done) return isGone(outcome) ? null : { answer: null }
-        sessions.giveBack(ticket.life)
+        // Not the one that its key is named by: another ticket on that would have the same name.
+        if (names.read(own)?.last !== ticket.life) sessions.giveBack(ticket.life)
         const version = outcome.results.findLast(({ name }) => name === own)?.modified ?? 0
         const after: LineTicket = { ...ticket, ...words, version: String(version), life: life.id }
         return { answer: { ticket: after, until: await sessions.endOf(life, left()) } }
@@ -207,20 +208,21 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
     },
 
     async revoke(key, ticket, reason, io) {
-      const own = names.ticket(key, ticket.id)
+      const { id, name: own, version } = ticket
       const words: Words = { ...ticket, revoked: reason }
       const session = await sessions.make(TOLD_MS, key, io)
-      const asked = [unchanged(own, Number(ticket.version)), set(own, encodeWords(words)), ...tell(key, ticket.id)]
-      return (await client.transact([...asked, lock(names.told(key, ticket.id), reason, session)], io)).done
+      const asked = [unchanged(own, Number(version)), set(own, encodeWords(words, id)), ...tell(key, id)]
+      return (await client.transact([...asked, lock(names.told(key, id), reason, session)], io)).done
     },
 
-    async remove(key, { id, version, life, behind }, io) {
-      const own = names.ticket(key, id)
-      const ahead = behind.map(each => there(names.ticket(key, each.id)))
-      const asked = [tree(names.tickets(key)), unchanged(own, Number(version)), ...ahead]
+    async remove(key, { name: own, version, life, behind, isHeld }, io) {
+      const ahead = behind.map(each => there(each.name))
+      const line = isHeld === true ? [] : [tree(names.tickets(key))]
+      const asked = [...line, unchanged(own, Number(version)), ...ahead]
       const outcome = await client.transact([...asked, removeUnchanged(own, Number(version))], io)
       if (!outcome.done) return null
       sessions.giveBack(life)
+      sessions.giveBack(names.read(own)?.last ?? '')
       return lineOf({ key, id: null, begun: begin() }, outcome.results)
     },
 
@@ -245,7 +247,7 @@ export function consulStore(address: string, options: ConsulStoreOptions = {}): 
         { client, names },
         {
           told({ name, value }) {
-            const id = names.read(name)?.id
+            const id = names.read(name)?.last
             if (id !== undefined) news.marked(id, { reason: 'revoked', message: value ?? '' })
           },
           gap: () => news.gap(),

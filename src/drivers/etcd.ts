@@ -3,9 +3,10 @@
  *
  * A ticket is a key. The revision that made it is its place in the line, and 32 times that its token; both grow
  * whatever happens. Its lease is its own, so nothing that others renew keeps it alive, and etcd's leader says when it
- * is dead. To enter is one transaction: it looks whether the line is empty, takes the lease for a holder or for one
- * that waits, and gives the line as it is then. Each lease counts the tickets that it has had, and a transaction names
- * the count it expects: carried out twice, or late, it does nothing the second time.
+ * is dead. To enter is one transaction: it adds the ticket if the line is empty. Where there was a line the last time it
+ * also takes it if not, then on the lease of one that waits, and gives the line as it is. Each lease counts the tickets
+ * that it has had, and a transaction names the count it expects: carried out twice, or late, it does nothing the second
+ * time.
  *
  * Guarantee: consensus. Any minority of the members may fail; whoever holds was agreed on by a majority.
  */
@@ -23,14 +24,15 @@ import { createClient } from './etcd/client.ts'
 import { enteringOf } from './etcd/entering.ts'
 import { createLeases, LEAST_MS } from './etcd/leases.ts'
 import type { Used } from './etcd/leases.ts'
-import { createWatch } from './etcd/news.ts'
+import { createLineWatch, createWatch } from './etcd/news.ts'
 import { get, made, namesIn, put, putOver, range, remove, unchanged } from './etcd/statements.ts'
 import type { Compare, Transaction } from './etcd/statements.ts'
 import type { HttpTls } from './shared/http.ts'
 import { clockErrorOf, namespaceOf } from './shared/options.ts'
 import { queueKeyStore } from './shared/queue-keys.ts'
 import type { Added, TicketKeys } from './shared/queue-keys.ts'
-import { decodeMark, decodeWords, encodeMark, encodeWords, foreign, tokenOf } from './shared/queue-keys/line.ts'
+import { createCrowds } from './shared/queue-keys/crowds.ts'
+import { decodeMark, decodeNamed, encodeMark, encodeWords, foreign, tokenOf } from './shared/queue-keys/line.ts'
 import type { Line, LineTicket } from './shared/queue-keys/line.ts'
 import type { Life } from './shared/queue-keys/lives.ts'
 
@@ -62,6 +64,7 @@ const OPTIONS: Known<EtcdStoreOptions> = { namespace: true, clockErrorMs: true, 
 const CLOCK_ERROR_MS = 10
 const BLOCK = 32
 const PING_LIFE_MS = 60_000
+const NOTICE_LIFE_MS = 60_000
 
 /**
  * Locks in the etcd (3.4 or newer) at an address, or in a cluster: `etcd://h1:p1,h2:p2,h3:p3`. Connects at the first
@@ -94,6 +97,7 @@ export function etcdStore(address: string, options: EtcdStoreOptions = {}): Etcd
   const names = namesIn(namespaceOf(options))
   const client = createClient(etcdAddress(address), options.tls)
   const leases = createLeases(client)
+  const crowds = createCrowds()
 
   const transact = (transaction: Transaction, io: Io): Promise<TransactionAnswer> =>
     client.call('kv/txn', transaction, transactionAnswer, io)
@@ -101,10 +105,9 @@ export function etcdStore(address: string, options: EtcdStoreOptions = {}): Etcd
     transact({ compare: [], success, failure: [] }, io)
 
   function ticketOf(key: string, { name, value, created, modified, lease }: KeyValue): LineTicket {
-    const id = names.read(name)?.id ?? ''
     if (lease === '0') throw foreign({ store: 'etcd', key }, 'a ticket has no lease, and would never end')
-    const words = decodeWords(value, { store: 'etcd', key })
-    return { ...words, id, token: tokenOf(created, { block: BLOCK, key }), version: modified, life: lease }
+    const words = decodeNamed(value, { store: 'etcd', key })
+    return { ...words, name, token: tokenOf(created, { block: BLOCK, key }), version: modified, life: lease }
   }
 
   function lineOf(key: string, revision: number, [line, marks]: readonly (Part | undefined)[]): Line {
@@ -128,35 +131,71 @@ export function etcdStore(address: string, options: EtcdStoreOptions = {}): Etcd
   function add(request: TicketRequest, io: Io): Promise<Added> {
     const { key, id, queue, ttlMs, waiterTtlMs } = request
     const entering = enteringOf(names, request, systemClock.wall())
-    /** Null: only if the line is empty. */
+    /** Of the line as it was found; null: it is thought to be empty. */
     let since: number | null = null
+    let inLine = false
 
     /** What it comes to, and the line. */
     async function attempt([hold, wait = hold]: readonly Life[], left: Io): Promise<Used<Line>> {
       if (hold === undefined || wait === undefined) throw new TypeError('no lease')
-      const asked = since === null ? entering.ifFree(hold) : entering.ifSame(hold, since)
-      const { succeeded, revision, parts } = await transact(queue ? entering.inLine(hold, wait) : asked, left)
+      const alone = since === null ? entering.ifFree(hold) : entering.ifSame(hold, since)
+      const asked = inLine ? entering.inLine(hold, wait) : alone
+      const { succeeded, revision, parts } = await transact(asked, left)
       if (!succeeded) return { life: null, result: lineOf(key, revision, parts) }
-      const isAlone = queue ? parts[0]?.succeeded === true : since === null
-      const life = isAlone || !queue ? hold : wait
+      const isAlone = inLine ? parts[0]?.succeeded === true : since === null
+      const life = isAlone || !inLine ? hold : wait
       life.uses += 1
       const found = isAlone ? [entering.alone(hold, revision)] : (parts.at(-1)?.found ?? [])
       return { life, result: lineOf(key, revision, [{ found, succeeded }]) }
     }
 
-    return inTurn<Added>(key, io, async left => {
-      const spans = queue && waiterTtlMs !== ttlMs ? [ttlMs, waiterTtlMs] : [ttlMs]
+    const step = async (left: () => Io): Promise<{ readonly answer: Added } | null> => {
+      inLine = queue && (since !== null || crowds.has(key))
+      const spans = inLine && waiterTtlMs !== ttlMs ? [ttlMs, waiterTtlMs] : [ttlMs]
       const used = await leases.withLeases(spans, taken => attempt(taken, left()), left())
       if (used === null) return null
       const { life, result: line } = used
+      crowds.note(key, line.tickets.length > (life === null ? 0 : 1))
       if (life !== null) return { answer: { ...line, until: await leases.endOf(life, left()) } }
       const isThere = line.mark !== null || line.tickets.some(ticket => ticket.id === id)
       const wouldHold = holding([...line.tickets, request]) > line.tickets.length
       if (isThere || (!queue && !wouldHold)) return { answer: { ...line, until: null } }
       since = line.revision
       return null
-    })
+    }
+
+    return crowds.coming(key, () => inTurn<Added>(key, io, step))
   }
+
+  /** Its ticket is gone: the lease it lived on, and that which its key is named by. */
+  function giveBack({ name, life }: { readonly name: string; readonly life: string }): void {
+    leases.giveBack(life)
+    leases.giveBack(names.read(name)?.last ?? '')
+  }
+
+  const writePing = (ping: string, io: Io): Promise<unknown> =>
+    leases.withLeases(
+      [PING_LIFE_MS],
+      async ([life]) => {
+        const success = life === undefined ? [] : [put(ping, '', life.id)]
+        return { life: null, result: await transact({ compare: [], success, failure: [] }, io) }
+      },
+      io,
+    )
+
+  const lines = createLineWatch(({ news, since }) =>
+    createWatch({
+      ...{ client, names, write: writePing, gap: () => news.gap() },
+      range: names.watched.lines,
+      since,
+      event({ removed, item }) {
+        const { kind = '', key = '' } = names.read(item.name) ?? {}
+        if (kind !== 'ticket') return
+        const ticket = removed ? null : ticketOf(key, item)
+        news.changed({ key, name: item.name, ticket, revision: Number(item.modified) })
+      },
+    }),
+  )
 
   const keys: TicketKeys = {
     read,
@@ -164,37 +203,39 @@ export function etcdStore(address: string, options: EtcdStoreOptions = {}): Etcd
     refresh: (_, ticket, io) => leases.keepAlive(ticket.life, io),
 
     rewrite(key, ticket, words, io) {
-      const own = names.ticket(key, ticket.id)
+      const { id, name: own } = ticket
       const compare = [unchanged(own, ticket.version)]
       return inTurn(key, io, async left => {
         const moveTo = async ([life]: readonly Life[]): Promise<Used<TransactionAnswer>> => {
-          const success = life === undefined ? [] : [put(own, encodeWords(words), life.id)]
+          const success = life === undefined ? [] : [put(own, encodeWords(words, id), life.id)]
           const result = await transact({ compare, success, failure: [] }, left())
           return { life: (result.succeeded && life) || null, result }
         }
         const used = await leases.withLeases([words.lifeMs], moveTo, left())
         if (used === null) return null
         if (used.life === null) return { answer: null }
-        leases.giveBack(ticket.life)
+        // Not the one that its key is named by: another ticket on that would have the same name.
+        if (names.read(own)?.last !== ticket.life) leases.giveBack(ticket.life)
         const after = { ...ticket, ...words, version: String(used.result.revision), life: used.life.id }
         return { answer: { ticket: after, until: await leases.endOf(used.life, left()) } }
       })
     },
 
     async revoke(key, ticket, reason, io) {
-      const own = names.ticket(key, ticket.id)
-      const success = [putOver(own, encodeWords({ ...ticket, revoked: reason }))]
-      return (await transact({ compare: [unchanged(own, ticket.version)], success, failure: [] }, io)).succeeded
+      const { id, name: own, version } = ticket
+      const lease = await leases.grant(NOTICE_LIFE_MS, io)
+      const notice = put(names.notice(key, id), reason, lease)
+      const success = [putOver(own, encodeWords({ ...ticket, revoked: reason }, id)), notice]
+      return (await transact({ compare: [unchanged(own, version)], success, failure: [] }, io)).succeeded
     },
 
-    async remove(key, { id, version, life, behind, isHeld }, io) {
-      const own = names.ticket(key, id)
-      const there = behind.map(each => made(names.ticket(key, each.id), each.token / BLOCK))
+    async remove(key, { name: own, version, life, behind, isHeld }, io) {
+      const there = behind.map(each => made(each.name, each.token / BLOCK))
       const compare = [unchanged(own, version), ...there]
       const success = [...(isHeld === true ? [] : [range(names.tickets(key))]), remove(own)]
       const { succeeded, revision, parts } = await transact({ compare, success, failure: [] }, io)
       if (!succeeded) return null
-      leases.giveBack(life)
+      giveBack({ name: own, life })
       return lineOf(key, revision, parts)
     },
 
@@ -221,36 +262,27 @@ export function etcdStore(address: string, options: EtcdStoreOptions = {}): Etcd
 
     async listen(news) {
       const watch = createWatch({
-        client,
-        names,
-        write: (ping, io) =>
-          leases.withLeases(
-            [PING_LIFE_MS],
-            async ([life]) => {
-              const success = life === undefined ? [] : [put(ping, '', life.id)]
-              return { life: null, result: await transact({ compare: [], success, failure: [] }, io) }
-            },
-            io,
-          ),
+        ...{ client, names, write: writePing, gap: () => news.gap() },
+        range: names.watched.notices,
         event({ removed, item }) {
-          const named = names.read(item.name)
-          if (named === null) return
-          const { kind, key, id } = named
-          if (kind === 'mark' && !removed) news.marked(id, decodeMark(item.value, { store: 'etcd', key }))
-          if (kind !== 'ticket') return
-          const ticket = removed ? null : ticketOf(key, item)
-          news.changed({ key, id, ticket, revision: Number(item.modified) })
+          const { kind = '', key = '', last = '' } = names.read(item.name) ?? {}
+          if (removed) return
+          if (kind === 'mark') news.marked(last, decodeMark(item.value, { store: 'etcd', key }))
+          if (kind === 'notice') news.marked(last, { reason: 'revoked', message: item.value })
         },
-        gap: () => news.gap(),
       })
       await watch.start()
       return { [Symbol.asyncDispose]: async () => watch.close() }
     },
+    follow: (_key, news, revision) => lines.follow(news, revision),
 
     async connect(io) {
       await read('holdfast', null, io)
     },
-    close: async () => client.close(),
+    async close() {
+      lines.close()
+      client.close()
+    },
   }
 
   const { store, news } = queueKeyStore(traits, keys)
@@ -258,8 +290,8 @@ export function etcdStore(address: string, options: EtcdStoreOptions = {}): Etcd
     ...store,
     fenceTxn({ key, token }) {
       const revision = Math.floor(token / BLOCK)
-      for (const [id, own] of news.own)
-        if (own.key === key && own.token === revision * BLOCK) return made(names.ticket(key, id), revision)
+      for (const own of news.own.values())
+        if (own.key === key && own.token === revision * BLOCK) return made(own.name, revision)
       throw new UnsupportedError(
         `This store holds no "${key}" with the token ${token}: pass a lease that was acquired through it and is held.`,
         { key },

@@ -62,6 +62,33 @@ describeWithStore('consul', 'consul', url => {
     expect({ most, turns }).toEqual({ most: 1, turns: 200 })
   }, 120_000)
 
+  test('a lock that is taken again has the same name: Consul walks over each that there was lately', async () => {
+    const options = storage()
+    const store = storeAt(url, options)
+    const names = new Set<string>()
+    for (let times = 0; times < 5; times += 1) {
+      const { key, id } = request()
+      await store.enter(request({ id }), IO)
+      names.add(await tell('GET', `kv/holdfast/ns${hex(options.namespace ?? '')}/ticket/?keys`))
+      await store.leave({ key, id, keepMs: 0, forbidMs: 0 }, IO)
+    }
+    expect([...names]).toEqual([expect.stringContaining(hex(KEY))])
+  })
+
+  test('who asks again through another process, since the first answer was lost, has one ticket', async () => {
+    const options = storage()
+    const [here, there] = [storeAt(url, options), storeAt(url, options)]
+    const [holder, waiter] = [request(), request()]
+    for (const each of [holder, waiter]) {
+      const first = await here.enter(each, IO)
+      expect(await there.enter(each, IO)).toMatchObject({ status: first.status, token: Reflect.get(first, 'token') })
+    }
+    expect(await here.inspect(KEY, IO)).toMatchObject({ holders: [{ holder: 'A' }], waiters: [{ holder: 'A' }] })
+    for (const { id } of [holder, waiter])
+      expect(await there.leave({ key: KEY, id, keepMs: 0, forbidMs: 1_000 }, IO)).toEqual({ was: 'held' })
+    expect(await here.inspect(KEY, IO)).toBeNull()
+  })
+
   test('a release wakes the process behind it, and no other', async () => {
     const options = storage()
     const [here, ...others] = Array.from({ length: 4 }, () => locksOn(options))

@@ -97,6 +97,35 @@ describeWithStore('etcd', 'etcd', url => {
     }
   }, 120_000)
 
+  test('a lock that is taken again has the same name: etcd walks over each that there ever was', async () => {
+    const options = storage()
+    const store = storeAt(url, options)
+    const place = `holdfast/${hex(options.namespace ?? '')}/ticket/${hex(KEY)}/`
+    const names = new Set<string>()
+    for (let times = 0; times < 5; times += 1) {
+      const { key, id } = request()
+      await store.enter(request({ id }), IO)
+      const found = await tell('kv/range', { key: base64(place), range_end: base64(`${place.slice(0, -1)}0`) })
+      names.add(/"key":"([^"]+)"/.exec(found)?.[1] ?? '')
+      await store.leave({ key, id, keepMs: 0, forbidMs: 0 }, IO)
+    }
+    expect([...names]).toEqual([expect.stringContaining(base64(place).slice(0, 40))])
+  })
+
+  test('who asks again through another process, since the first answer was lost, has one ticket', async () => {
+    const options = storage()
+    const [here, there] = [storeAt(url, options), storeAt(url, options)]
+    const [holder, waiter] = [request(), request()]
+    for (const each of [holder, waiter]) {
+      const first = await here.enter(each, IO)
+      expect(await there.enter(each, IO)).toMatchObject({ status: first.status, token: Reflect.get(first, 'token') })
+    }
+    expect(await here.inspect(KEY, IO)).toMatchObject({ holders: [{ holder: 'A' }], waiters: [{ holder: 'A' }] })
+    for (const { id } of [holder, waiter])
+      expect(await there.leave({ key: KEY, id, keepMs: 0, forbidMs: 1_000 }, IO)).toEqual({ was: 'held' })
+    expect(await here.inspect(KEY, IO)).toBeNull()
+  })
+
   test('a transaction of the user happens under the lease, or not at all', async () => {
     const options = storage()
     const store = etcdStore(url, options)

@@ -14,6 +14,7 @@ import type { Lease, Locks } from '../../src/locks/types.ts'
 import { MEMCACHED } from '../../src/servers/memcached.ts'
 import { startServer } from '../../src/servers/start.ts'
 import type { FaultServer } from '../../src/servers/start.ts'
+import { until } from '../support/holdfast.ts'
 import { watchStalls } from '../support/stalls.ts'
 import { skipWithout } from '../support/stores.ts'
 
@@ -187,7 +188,12 @@ describe('faults of memcached', () => {
 
   test('a request that is carried out after its caller gave up takes the lock for nobody', async () => {
     const late = locksAt(proxy.port, { storeTimeout: 200 })
-    await late.inspect(KEY)
+    await until('it is connected', () =>
+      late.inspect(KEY).then(
+        () => true,
+        () => null,
+      ),
+    )
     proxy.set({ toServer: { hold: true } })
     await expect(late.tryAcquire(KEY, { ttl: '1m' })).rejects.toThrow(StoreUnavailableError)
     proxy.clear()

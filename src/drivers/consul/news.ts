@@ -43,7 +43,7 @@ export function follow({ client, names, news, key, begin, lineOf }: Following): 
     if (signal.aborted) return
     // Nobody is in front: our ticket is gone, or has been told. What comes next is its own next enter's to say.
     if (first === undefined) return sleep(systemClock, AGAIN_MS, { signal, idle: true })
-    const one = { prefix: names.ticket(key, first.id), exactly: true, index: Number(first.version) }
+    const one = { prefix: first.name, exactly: true, index: Number(first.version) }
     await client.changed(others.length === 0 ? one : { ...query, index }, signal)
   }
 

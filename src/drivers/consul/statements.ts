@@ -3,11 +3,13 @@
  *
  *   holdfast/nsNAMESPACE/mark/KEY/ID.        this id is forbidden
  *   holdfast/nsNAMESPACE/session/SESSION     its version counts the tickets that a session has had
- *   holdfast/nsNAMESPACE/ticket/KEY/ID.      a ticket; its place is its CreateIndex
+ *   holdfast/nsNAMESPACE/ticket/KEY/SESSION. a ticket; its place is its CreateIndex
  *   holdfast/nsNAMESPACE/told/KEY/ID.        this ticket was revoked
  *
  * Each is locked by a session that deletes it when it ends. Namespace and key are in hexadecimal, so that one is never
- * a part of another, and a prefix of a key stays one; no name is the beginning of another.
+ * a part of another, and a prefix of a key stays one; no name is the beginning of another. A ticket is named by the
+ * session that it was made on, which is used again: for a quarter of an hour Consul walks over each name that there was
+ * under a prefix to tell when something there has changed.
  */
 export interface Operation {
   readonly KV: {
@@ -32,13 +34,13 @@ export interface Names {
   readonly tickets: (key: string) => string
   /** Of all locks whose key begins so. */
   readonly ticketsOf: (prefix: string) => string
-  readonly ticket: (key: string, id: string) => string
+  readonly ticket: (key: string, session: string) => string
   readonly mark: (key: string, id: string) => string
   readonly told: (key: string, id: string) => string
   readonly allTold: string
   readonly session: (session: string) => string
-  /** Key and id of a ticket, a mark or what was told; null: none of ours. */
-  readonly read: (name: string) => { readonly key: string; readonly id: string } | null
+  /** What the name of a ticket, a mark or what was told ends with: a session or an id. null: none of ours. */
+  readonly read: (name: string) => { readonly key: string; readonly last: string } | null
 }
 
 export function namesIn(namespace: string): Names {
@@ -54,9 +56,9 @@ export function namesIn(namespace: string): Names {
     allTold: `${base}told/`,
     session: session => `${base}session/${session}`,
     read(name) {
-      const [, key, id] = name.startsWith(base) ? name.slice(base.length).split('/') : []
-      if (key === undefined || id === undefined) return null
-      return { key: Buffer.from(key, 'hex').toString(), id: Buffer.from(id.slice(0, -1), 'base64url').toString() }
+      const [, key, last] = name.startsWith(base) ? name.slice(base.length).split('/') : []
+      if (key === undefined || last === undefined) return null
+      return { key: Buffer.from(key, 'hex').toString(), last: Buffer.from(last.slice(0, -1), 'base64url').toString() }
     },
   }
 }

@@ -20,33 +20,37 @@ export interface Entering {
 /** Where nothing is added, the parts are the line and the mark of the id. `at`: by the wall clock. */
 export function enteringOf(names: Names, request: TicketRequest, at: number): Entering {
   const { key, id } = request
-  const [prefix, own, mark] = [names.tickets(key), names.ticket(key, id), names.mark(key, id)]
+  const [prefix, mark] = [names.tickets(key), names.mark(key, id)]
   const failure = [range(prefix), get(mark)]
+  const wordsIf = (holds: boolean): string => encodeWords(wordsOf(request, { holds, at }), id)
 
   /** The lease counts it, so that the same transaction comes to nothing a second time. */
-  const ticketOn = (life: Life, holds: boolean): readonly Operation[] => [
-    put(own, encodeWords(wordsOf(request, { holds, at })), life.id),
-    put(names.lease(life.id), '', life.id),
+  const ticketOn = ({ id: lease }: Life, words: string): readonly Operation[] => [
+    put(names.ticket(key, lease), words, lease),
+    put(names.lease(lease), '', lease),
   ]
-  const isNew = (lives: readonly Life[]): readonly Compare[] => [
-    ...[absent(own), absent(mark)],
+  const isNew = (...lives: readonly Life[]): readonly Compare[] => [
+    absent(mark),
     ...lives.map(({ id: lease, uses }) => written(names.lease(lease), uses)),
   ]
+  const isUnused = (...lives: readonly Life[]): readonly Compare[] =>
+    lives.map(({ id: lease }) => absent(names.ticket(key, lease)))
 
   return {
     inLine(hold, wait) {
-      const behind = [...ticketOn(wait, false), range(prefix)]
-      const choice = { compare: [empty(prefix)], success: ticketOn(hold, true), failure: behind }
-      return { compare: isNew(hold === wait ? [hold] : [hold, wait]), success: [{ request_txn: choice }], failure }
+      const behind = [...ticketOn(wait, wordsIf(false)), range(prefix)]
+      const choice = { compare: [empty(prefix)], success: ticketOn(hold, wordsIf(true)), failure: behind }
+      const lives = [...new Set([hold, wait])]
+      return { compare: [...isNew(...lives), ...isUnused(...lives)], success: [{ request_txn: choice }], failure }
     },
-    ifFree: hold => ({ compare: [...isNew([hold]), empty(prefix)], success: ticketOn(hold, true), failure }),
+    ifFree: hold => ({ compare: [...isNew(hold), empty(prefix)], success: ticketOn(hold, wordsIf(true)), failure }),
     ifSame: (hold, since) => ({
-      compare: [...isNew([hold]), unwritten(prefix, since)],
-      success: [...ticketOn(hold, true), range(prefix)],
+      compare: [...isNew(hold), ...isUnused(hold), unwritten(prefix, since)],
+      success: [...ticketOn(hold, wordsIf(true)), range(prefix)],
       failure,
     }),
     alone: ({ id: lease }, revision) => ({
-      ...{ name: own, value: encodeWords(wordsOf(request, { holds: true, at })), lease },
+      ...{ name: names.ticket(key, lease), value: wordsIf(true), lease },
       ...{ created: revision, modified: String(revision) },
     }),
   }

@@ -4,10 +4,13 @@
  *
  *   holdfast/NAMESPACE/lease/LEASE          counts the tickets that a lease has had
  *   holdfast/NAMESPACE/mark/KEY/ID          this id is forbidden
- *   holdfast/NAMESPACE/ping/PROCESS         written to hear whether the watch still tells
- *   holdfast/NAMESPACE/ticket/KEY/ID        a ticket; its place is its create_revision
+ *   holdfast/NAMESPACE/notice/KEY/ID        this ticket was revoked, and why
+ *   holdfast/NAMESPACE/ping/PROCESS         written to hear whether a watch still tells
+ *   holdfast/NAMESPACE/ticket/KEY/LEASE     a ticket; its place is its create_revision
  *
- * Namespace and key are in hexadecimal, so that one is never a part of another, and a prefix of a key stays one.
+ * Namespace and key are in hexadecimal, so that one is never a part of another, and a prefix of a key stays one. A
+ * ticket is named by the lease that it was made on, which is used again: until its history is compacted etcd walks over
+ * each name that there ever was under a prefix to find what is there now.
  */
 export interface Compare {
   readonly key: string
@@ -35,20 +38,27 @@ export interface Names {
   readonly tickets: (key: string) => string
   /** Of all locks whose key begins so. */
   readonly ticketsOf: (prefix: string) => string
-  readonly ticket: (key: string, id: string) => string
+  readonly ticket: (key: string, lease: string) => string
   readonly mark: (key: string, id: string) => string
+  readonly notice: (key: string, id: string) => string
   readonly lease: (lease: string) => string
   readonly ping: (id: string) => string
-  /** From marks to tickets: all that a watch is to tell. */
-  readonly watched: { readonly key: string; readonly range_end: string }
+  /** What a watch is to tell while something is held: marks, notices and pings. While something waits: also tickets. */
+  readonly watched: { readonly notices: Range; readonly lines: Range }
   /** What a name is of; null: none of ours. */
   readonly read: (name: string) => Named | null
+}
+
+export interface Range {
+  readonly key: string
+  readonly range_end: string
 }
 
 export interface Named {
   readonly kind: string
   readonly key: string
-  readonly id: string
+  /** Of a ticket the lease that it was made on, else an id. */
+  readonly last: string
 }
 
 export function namesIn(namespace: string): Names {
@@ -57,16 +67,20 @@ export function namesIn(namespace: string): Names {
   return {
     tickets,
     ticketsOf: prefix => `${base}ticket/${hex(prefix)}`,
-    ticket: (key, id) => tickets(key) + base64url(id),
+    ticket: (key, lease) => tickets(key) + lease,
     mark: (key, id) => `${base}mark/${hex(key)}/${base64url(id)}`,
+    notice: (key, id) => `${base}notice/${hex(key)}/${base64url(id)}`,
     lease: lease => `${base}lease/${lease}`,
     ping: id => `${base}ping/${base64url(id)}`,
-    watched: { key: base64(`${base}mark/`), range_end: endOf(`${base}ticket/`) },
+    watched: {
+      notices: { key: base64(`${base}mark/`), range_end: endOf(`${base}ping/`) },
+      lines: { key: base64(`${base}ping/`), range_end: endOf(`${base}ticket/`) },
+    },
     read(name) {
-      const [kind = '', key = '', id] = name.startsWith(base) ? name.slice(base.length).split('/') : []
-      if (kind === 'ping') return { kind, key: '', id: Buffer.from(key, 'base64url').toString() }
-      if (id === undefined) return null
-      return { kind, key: Buffer.from(key, 'hex').toString(), id: Buffer.from(id, 'base64url').toString() }
+      const [kind = '', key = '', last] = name.startsWith(base) ? name.slice(base.length).split('/') : []
+      if (last === undefined) return null
+      const of = { kind, key: Buffer.from(key, 'hex').toString() }
+      return { ...of, last: kind === 'ticket' ? last : Buffer.from(last, 'base64url').toString() }
     },
   }
 }

@@ -49,9 +49,15 @@ export function secondsOf(spanMs: number, key: string): number {
   )
 }
 
-/** @throws UnsupportedError  holder and meta are too long */
+/** What goes without saying is left out. @throws UnsupportedError  holder and meta are too long */
 export function encodeTicket(ticket: Ticket, key: string): string {
-  const value = JSON.stringify({ layout: LAYOUT, ...ticket })
+  const { id, holder, meta, lifeMs, kept, revoked } = ticket
+  const value = JSON.stringify({
+    ...{ layout: LAYOUT, id, holder, lifeMs },
+    ...(Object.keys(meta).length === 0 ? {} : { meta }),
+    ...(kept ? { kept } : {}),
+    ...(revoked === '' ? {} : { revoked }),
+  })
   if (Buffer.byteLength(value) <= VALUE_BYTES) return value
   throw new UnsupportedError(`Holder and meta of "${key}" are too long: memcached keeps ${VALUE_BYTES} bytes.`, { key })
 }
@@ -86,10 +92,10 @@ function decodeTicket(value: string, key: string): Ticket {
   return decode(value, key, fields => ({
     id: text(fields, 'id'),
     holder: text(fields, 'holder'),
-    meta: texts(fields, 'meta'),
+    meta: fields['meta'] === undefined ? {} : texts(fields, 'meta'),
     lifeMs: number(fields, 'lifeMs'),
-    kept: flag(fields, 'kept'),
-    revoked: text(fields, 'revoked'),
+    kept: fields['kept'] !== undefined && flag(fields, 'kept'),
+    revoked: fields['revoked'] === undefined ? '' : text(fields, 'revoked'),
   }))
 }
 

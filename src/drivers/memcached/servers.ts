@@ -59,6 +59,7 @@ function serverAt(place: Place): Server {
 /** Which of them has what is so named. */
 export function serverFor(servers: readonly [Server, ...Server[]], lock: string): Server {
   const [first, ...others] = servers
+  if (others.length === 0) return first
   let best = { server: first, score: scoreOf(first, lock) }
   for (const server of others) {
     const score = scoreOf(server, lock)

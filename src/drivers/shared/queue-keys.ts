@@ -36,7 +36,7 @@ export interface Written {
   readonly until: number
 }
 
-export interface Removed extends Pick<LineTicket, 'id' | 'version' | 'life'> {
+export interface Removed extends Pick<LineTicket, 'id' | 'name' | 'version' | 'life'> {
   /** Only while these are there, which make it wait: what has come to hold meanwhile must not be taken. */
   readonly behind: readonly LineTicket[]
   /** It is known to hold, and so goes on holding while it is there: the line need not be given. */
@@ -54,7 +54,8 @@ export interface TicketKeys {
    * Adds a ticket, unless one of this id or a mark of it is there; with `queue: false` only if it holds. It lives its
    * ttl if it holds, else its waiting life, and its words say which. One that has taken the wrong life, since the line
    * was not known, costs a step more. Gives the line as it is then. A request of this that is carried out twice must
-   * add once.
+   * add once. Where keys are not named by their ids, one that is asked for anew, since its first answer was lost, may
+   * add a second, behind the first: it is taken out again.
    */
   add(request: TicketRequest, io: Io): Promise<Added>
   /** Its life begins anew. False: it is gone. */
@@ -76,8 +77,8 @@ export interface TicketKeys {
   left?(tickets: readonly LineTicket[], io: Io): Promise<readonly number[]>
   /** Begins to call `news`, and resolves once nothing is missed any more. */
   listen(news: News): Promise<AsyncDisposable>
-  /** For a store that tells nothing by itself: called while one of ours waits for this lock. Gives how to end it. */
-  follow?(key: string, news: News): () => void
+  /** Called while one of ours waits for this lock, whose line is known as of that revision. Gives how to end it. */
+  follow(key: string, news: News, revision: number): () => void
   connect?(io: Io): Promise<void>
   close(): Promise<void>
 }
@@ -90,7 +91,7 @@ const MOST_COMPARED = 100
 /** The verbs of a store over its keys; `news` knows the tickets of this process. */
 export function queueKeyStore(traits: StoreTraits, keys: TicketKeys): { readonly store: Store; readonly news: News } {
   const clock = systemClock
-  const news = createNews(key => keys.follow?.(key, news) ?? (() => {}))
+  const news = createNews((key, revision) => keys.follow(key, news, revision))
 
   const inTurn = <T>(
     key: string,
@@ -129,6 +130,7 @@ export function queueKeyStore(traits: StoreTraits, keys: TicketKeys): { readonly
     if (mark !== null) return gone(key, id, { status: 'forbidden', ...mark })
     const index = tickets.findIndex(ticket => ticket.id === id)
     const ticket = tickets[index]
+    if (await hasDoubles(key, { tickets, id }, io)) return null
     if (ticket === undefined) {
       const isRefused = request.token === undefined && !request.queue
       return gone(key, id, isRefused ? refusal(ticketsOf(tickets), READ) : { status: 'gone' })
@@ -148,6 +150,13 @@ export function queueKeyStore(traits: StoreTraits, keys: TicketKeys): { readonly
     const leftMs = (each: LineTicket): number => (each.id === id ? given : each.lifeMs)
     const lives = tickets.map(each => (each.id === id ? { ...each, lifeMs: Math.max(each.lifeMs, given) } : each))
     return place(asTickets(lives, { wall, leftMs }), index, request, READ)
+  }
+
+  /** An id has one ticket, its first: others are taken out. False: there were none. */
+  async function hasDoubles(key: string, { tickets, id }: Pick<Line, 'tickets'> & { readonly id: string }, io: Io) {
+    const [, ...others] = tickets.filter(ticket => ticket.id === id)
+    for (const other of others) await keys.remove(key, { ...other, behind: [] }, io)
+    return others.length > 0
   }
 
   function gone(key: string, id: string, entry: Entry): Entry {
@@ -234,10 +243,11 @@ export function queueKeyStore(traits: StoreTraits, keys: TicketKeys): { readonly
       // Before the line is looked at: what adds the ticket later finds the mark, what added it earlier is found.
       if (forbidMs > 0)
         await keys.forbid(request, { reason: 'left', message: 'its owner gave it up', lifeMs: forbidMs }, left())
-      const before =
-        own !== undefined && keepMs === 0 ? await keys.remove(key, { id, ...own, behind: [] }, left()) : null
+      const isKnown = own !== undefined && keepMs === 0 && forbidMs === 0
+      const before = isKnown ? await keys.remove(key, { id, ...own, behind: [] }, left()) : null
       if (before !== null) return { answer: own?.isHeld === true ? 'held' : placeOf(before, id) }
       const line = await keys.read(key, null, left())
+      if (await hasDoubles(key, { ...line, id }, left())) return null
       const ticket = line.tickets.find(each => each.id === id)
       if (ticket === undefined || ticket.kept) return { answer: 'absent' }
       const isHeld = placeOf(line, id) === 'held'

@@ -7,6 +7,7 @@ import type { Io, TicketRequest } from '../../store/contract.ts'
 import { untilNotOvertaken } from '../../store/overtaken.ts'
 import { holding } from '../../store/rule.ts'
 import type { Added, TicketKeys } from '../shared/queue-keys.ts'
+import { createCrowds } from '../shared/queue-keys/crowds.ts'
 import { wordsOf } from '../shared/queue-keys/line.ts'
 import type { LineTicket } from '../shared/queue-keys/line.ts'
 import type { Link } from './client.ts'
@@ -17,21 +18,12 @@ import { removeNode, transaction } from './statements.ts'
 import { encodeTicket, ticketOf } from './ticket.ts'
 import { endOf } from './tickets.ts'
 
-/** Lines that are remembered. */
-const MOST_CROWDED = 4_096
-
 export function createEntrance(
   ground: Ground,
   { lines, tickets: { rewrite, remove } }: { lines: Lines; tickets: Pick<TicketKeys, 'rewrite' | 'remove'> },
 ): TicketKeys['add'] {
   const { names, access, sessions, deadlines } = ground
-  const crowded = new Set<string>()
-
-  function noteCrowd(key: string, isCrowded: boolean): void {
-    if (!isCrowded) return void crowded.delete(key)
-    if (crowded.size >= MOST_CROWDED) crowded.clear()
-    crowded.add(key)
-  }
+  const crowds = createCrowds()
 
   /** null: there was no place to put it, and now there is. */
   async function put(request: TicketRequest, asHolder: boolean, io: Io): Promise<{ readonly answer: Added } | null> {
@@ -80,7 +72,9 @@ export function createEntrance(
     return { ...line, tickets, until: written.until }
   }
 
-  return async (request, io) => {
+  return (request, io) => crowds.coming(request.key, () => enter(request, io))
+
+  async function enter(request: TicketRequest, io: Io): Promise<Added> {
     const { key, id, queue } = request
     const end = systemClock.now() + io.timeoutMs
     const left = (): Io => ({ ...io, timeoutMs: Math.max(1, end - systemClock.now()) })
@@ -89,10 +83,10 @@ export function createEntrance(
       const isThere = line.mark !== null || line.tickets.some(ticket => ticket.id === id)
       if (isThere || holding([...line.tickets, request]) <= line.tickets.length) return { ...line, until: null }
     }
-    const asHolder = !queue || !crowded.has(key)
+    const asHolder = !queue || !crowds.has(key)
     const line = await untilNotOvertaken(each => put(request, asHolder, each()), { name: 'zookeeper', key, io: left() })
     const { tickets, until } = line
-    noteCrowd(key, tickets.length > 1)
+    crowds.note(key, tickets.length > 1)
     const index = tickets.findIndex(ticket => ticket.id === id)
     const ticket = tickets[index]
     if (until === null || ticket === undefined || index < holding(tickets) || !asHolder) return line

@@ -19,5 +19,5 @@ export function ticketOf(key: string, name: string, { data, made, version, life 
   if (place === undefined || json === undefined || id === null) throw foreign(of, `the node "${name}" is no ticket`)
   if (life === '0') throw foreign(of, `the node "${name}" has no session, and would never end`)
   const token = tokenOf(place === '0' ? made : Number(place), { block: BLOCK, key })
-  return { ...decodeWords(json, of), id, token, version: String(version), life }
+  return { ...decodeWords(json, of), id, name, token, version: String(version), life }
 }

@@ -5,6 +5,7 @@
  * ticket has left is known to whoever prolonged it last, and to all others it is at most its whole life.
  */
 import { flag, number, oneOf, record, text, texts } from '../../../base/decode.ts'
+import type { Fields } from '../../../base/decode.ts'
 import { ConfigurationError } from '../../../base/errors.ts'
 import type { Entry, LockView, Mode, TicketRequest } from '../../../store/contract.ts'
 import { view } from '../../../store/queue.ts'
@@ -13,6 +14,8 @@ import type { Ticket } from '../../../store/rule.ts'
 /** As much of a ticket as the rule needs. */
 export interface Standing {
   readonly id: string
+  /** Of its key, as the store has it. */
+  readonly name: string
   /** First of its block; made of the store's own order, so it also is the place in the line. */
   readonly token: number
   readonly mode: Mode
@@ -70,11 +73,11 @@ export function wordsOf(
   return { holder, mode, limit, tokens, meta, enteredAt: at, lifeMs, claimMs, kept: false, revoked: null }
 }
 
-/** What goes without saying is left out: it is sent with every ticket. */
-export function encodeWords(words: Words): string {
+/** What goes without saying is left out: it is sent with every ticket. `id`: where the key is not named by it. */
+export function encodeWords(words: Words, id?: string): string {
   const { holder, mode, limit, tokens, meta, enteredAt, lifeMs, claimMs, kept, revoked } = words
   return JSON.stringify({
-    ...{ layout: LAYOUT, holder, mode, tokens, enteredAt, lifeMs },
+    ...{ layout: LAYOUT, id, holder, mode, tokens, enteredAt, lifeMs },
     ...(limit === null ? {} : { limit }),
     ...(Object.keys(meta).length === 0 ? {} : { meta }),
     ...(claimMs === null ? {} : { claimMs }),
@@ -85,7 +88,19 @@ export function encodeWords(words: Words): string {
 
 /** @throws ConfigurationError  it is not what we write */
 export function decodeWords(json: string, of: { readonly store: string; readonly key: string }): Words {
-  return decode(json, of, from => ({
+  return decode(json, of, wordsIn)
+}
+
+/** Of a key that is not named by the id. @throws ConfigurationError  it is not what we write */
+export function decodeNamed(
+  json: string,
+  of: { readonly store: string; readonly key: string },
+): Words & { readonly id: string } {
+  return decode(json, of, from => ({ ...wordsIn(from), id: text(from, 'id') }))
+}
+
+function wordsIn(from: Fields): Words {
+  return {
     holder: text(from, 'holder'),
     mode: oneOf(from, 'mode', ['exclusive', 'shared']),
     limit: from['limit'] === undefined ? null : number(from, 'limit'),
@@ -96,7 +111,7 @@ export function decodeWords(json: string, of: { readonly store: string; readonly
     claimMs: from['claimMs'] === undefined ? null : number(from, 'claimMs'),
     kept: from['kept'] !== undefined && flag(from, 'kept'),
     revoked: from['revoked'] === undefined ? null : text(from, 'revoked'),
-  }))
+  }
 }
 
 export function encodeMark({ reason, message }: Mark): string {
@@ -114,7 +129,7 @@ export function decodeMark(json: string, of: { readonly store: string; readonly 
 function decode<T>(
   json: string,
   { store, key }: { readonly store: string; readonly key: string },
-  read: (from: ReturnType<typeof record>) => T,
+  read: (from: Fields) => T,
 ): T {
   try {
     const from = record(JSON.parse(json), 'the value')

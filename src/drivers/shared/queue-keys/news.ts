@@ -13,7 +13,9 @@ import type { LineTicket, Mark, Standing } from './line.ts'
 export interface Own {
   readonly key: string
   readonly token: number
-  /** Of its key, as we know it. */
+  /** Of its key, as the store has it. */
+  readonly name: string
+  /** Likewise, as we know it. */
   version: string
   life: string
   /** It lives until then at least, by our clock. */
@@ -26,7 +28,8 @@ export interface Own {
 /** One change of a line. `ticket` null: it is gone. */
 export interface LineEvent {
   readonly key: string
-  readonly id: string
+  /** Of the ticket's key. */
+  readonly name: string
   readonly ticket: LineTicket | null
   readonly revision: number
 }
@@ -56,6 +59,7 @@ export interface News {
 interface Room {
   /** Tokens of ours that wait, by id. */
   readonly waiting: Map<string, number>
+  /** By the names of their keys. */
   readonly line: Map<string, Standing>
   /** 0: the line is not known yet. */
   revision: number
@@ -64,8 +68,8 @@ interface Room {
   stop: (() => void) | null
 }
 
-/** `follow`: for a store that tells nothing of itself; called while one of ours waits for this lock. */
-export function createNews(follow: (key: string) => () => void = () => () => {}): News {
+/** `follow`: called while one of ours waits for this lock, whose line is known as of that revision. */
+export function createNews(follow: (key: string, revision: number) => () => void): News {
   const own = new Map<string, Own>()
   const rooms = new Map<string, Room>()
   let listener: StoreListener | null = null
@@ -85,15 +89,15 @@ export function createNews(follow: (key: string) => () => void = () => () => {})
 
   function set(room: Room, tickets: readonly Standing[], revision: number): void {
     room.line.clear()
-    for (const ticket of tickets) room.line.set(ticket.id, ticket)
+    for (const ticket of tickets) room.line.set(ticket.name, ticket)
     room.revision = revision
     for (const event of room.early.splice(0)) apply(room, event)
   }
 
-  function apply(room: Room, { id, ticket, revision }: LineEvent): void {
+  function apply(room: Room, { name, ticket, revision }: LineEvent): void {
     if (revision <= room.revision) return
-    if (ticket === null) room.line.delete(id)
-    else room.line.set(id, ticket)
+    if (ticket === null) room.line.delete(name)
+    else room.line.set(name, ticket)
     room.revision = revision
   }
 
@@ -116,10 +120,10 @@ export function createNews(follow: (key: string) => () => void = () => () => {})
 
   return {
     own,
-    note(key, { id, token, version, life, revoked }, until) {
+    note(key, { id, token, name, version, life, revoked }, until) {
       const known = own.get(id)
       if (known?.token === token) Object.assign(known, { version, life, until })
-      else own.set(id, { key, token, version, life, until, isHeld: false, revokedTold: revoked !== null })
+      else own.set(id, { key, token, name, version, life, until, isHeld: false, revokedTold: revoked !== null })
     },
     forget: id => void own.delete(id),
     watching(key) {
@@ -139,7 +143,7 @@ export function createNews(follow: (key: string) => () => void = () => () => {})
       const room = roomOf(key)
       room.waiting.set(id, token)
       if (revision > room.revision) set(room, tickets, revision)
-      room.stop ??= follow(key)
+      room.stop ??= follow(key, room.revision)
       tell(key, room)
     },
     holds(key, id) {
@@ -159,8 +163,8 @@ export function createNews(follow: (key: string) => () => void = () => () => {})
       tell(key, room)
     },
     changed(event) {
-      const { key, id, ticket } = event
-      if (ticket !== null && ticket.revoked !== null) tellRevoked(id, ticket.revoked)
+      const { key, ticket } = event
+      if (ticket !== null && ticket.revoked !== null) tellRevoked(ticket.id, ticket.revoked)
       const room = rooms.get(key)
       if (room === undefined) return
       if (room.revision === 0) return void room.early.push(event)
