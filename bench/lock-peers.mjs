@@ -46,9 +46,9 @@ async function consul(address) {
   return {
     async run(key, task) {
       const session = free.pop() ?? (await newSession())
-      for (let index = '0'; !(await client.kv.set({ key, value: 'bench', acquire: session }));) {
-        const [, head] = await client.kv.get({ key, index, wait: '1s' }).then(found => [found, found?.ModifyIndex])
-        index = String(head ?? 0)
+      for (let index = 0; !(await client.kv.set({ key, value: 'bench', acquire: session }));) {
+        const found = await client.kv.get({ key, index, wait: '1s' })
+        index = found?.ModifyIndex ?? 0
       }
       await task()
       await client.kv.set({ key, value: '', release: session })

@@ -11,8 +11,8 @@ const QUEUE = { rounds: 3, times: 4 }
 const WARM_UP = { tasks: 32, ms: 4_000, rounds: 1 }
 
 /**
- * `ways(address)`: sections to run, by name, `recipe` among them, each with the key of a lock, and how to close. `goal`:
- * of the recipe's rate.
+ * `ways(address)`: sections to run, by name, `recipe` among them, each with the key of a lock, and how to close.
+ * `goal`: of the recipe's rate.
  */
 export async function besideTheRecipe(kind, ways, { goal = GOAL } = {}) {
   const { values } = parseArgs({

@@ -3,10 +3,10 @@
  *
  * A ticket is a key. The revision that made it is its place in the line, and 32 times that its token; both grow
  * whatever happens. Its lease is its own, so nothing that others renew keeps it alive, and etcd's leader says when it
- * is dead. To enter is one transaction: it adds the ticket if the line is empty. Where there was a line the last time it
- * also takes it if not, then on the lease of one that waits, and gives the line as it is. Each lease counts the tickets
- * that it has had, and a transaction names the count it expects: carried out twice, or late, it does nothing the second
- * time.
+ * is dead. To enter is one transaction: it adds the ticket if the line is empty. Where there was a line the last time
+ * it also does so if not, then on the lease of one that waits, and gives the line as it is. Each lease counts the
+ * tickets that it has had, and a transaction names the count it expects: carried out twice, or late, it does nothing
+ * the second time.
  *
  * Guarantee: consensus. Any minority of the members may fail; whoever holds was agreed on by a majority.
  */

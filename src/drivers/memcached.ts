@@ -5,7 +5,8 @@
  * takes effect only if the item is still as it was read. So a request that comes late, or twice, changes nothing, and
  * whoever was overtaken reads again. To take a free lock is two steps, since there must be something to compare with:
  * the reading itself makes an empty item, the writing puts the ticket into it. Whoever has just given the lock back
- * knows the empty item that it left there, and takes it again in one; to give it back is one too, for who wrote it last.
+ * knows the empty item that it left there, and takes it again in one; to give it back is one too, for who wrote it
+ * last.
  *
  * An id that its owner has given up, or an operator taken away, has a mark of its own for a while. It is set before the
  * item is read, and looked for after the item is known. Who finds it behind its own writing takes that back.
@@ -141,7 +142,7 @@ export function memcachedStore(address: string, options: MemcachedStoreOptions =
       /** Of whatever ticket. False: it is no longer as it was read. */
       put: async (item: Item, ticket: Ticket, seconds: number, io: Io): Promise<boolean> =>
         (await put(item, ticket, seconds, io)) !== undefined,
-      /** Puts the ticket into the place that we have left, and looks for the mark of its id. null: we have left none. */
+      /** Puts the ticket into the place that we have left, and looks for its id's mark. null: we have left none. */
       async takeAgain(ticket: Ticket, seconds: number, io: Io): Promise<Retaken | null> {
         const value = encodeTicket(ticket, key)
         return connection.use(async link => {

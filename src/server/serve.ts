@@ -14,11 +14,17 @@ import { encodeError, RefusedRequest } from '../store/wire-errors.ts'
 import { admit, checkSecret, isLoopback } from './access.ts'
 import { bodyOf, queryOf } from './body.ts'
 import { createEvents } from './events.ts'
+import { answerOrigin, checkOrigins } from './origins.ts'
 import { answer, ROUTES } from './routes.ts'
 
 export interface ServeOptions {
   /** What clients must know. Without one the server listens on the loopback only, and answers nobody else. */
   readonly secret?: string
+  /**
+   * Origins of pages that may ask from a browser ([]): `['https://app.example']`. Who sees such a page knows the secret
+   * that it uses.
+   */
+  readonly origins?: readonly string[]
 }
 
 export interface StoreServer {
@@ -33,7 +39,7 @@ export interface StoreServer {
   close(): Promise<void>
 }
 
-const OPTIONS: Known<ServeOptions> = { secret: true }
+const OPTIONS: Known<ServeOptions> = { secret: true, origins: true }
 const HOST = '127.0.0.1'
 /** Longer than clients keep a connection that they do not use: they never send on one that ends right now. */
 const KEEP_ALIVE_MS = 65_000
@@ -53,12 +59,14 @@ const REQUEST_MS = 30_000
  */
 export function serveStore(store: Store, options: ServeOptions = {}): StoreServer {
   refuseUnknown(options, OPTIONS, 'serveStore')
-  const { secret } = options
+  const { secret, origins = [] } = options
   checkSecret(secret)
+  checkOrigins(origins)
   const events = createEvents(store)
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: REQUEST_MS }, handle)
 
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (answerOrigin(request, response, origins)) return
     admit(request, secret)
     const { method = '', url = '' } = request
     const [path = '', query = ''] = url.split('?', 2)

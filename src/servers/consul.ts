@@ -1,6 +1,6 @@
 /**
- * Consul: one server that elects itself quickly, with two ports after its own. Sessions as short as 1 s are let in,
- * where Consul's own least is 10 s. Debian dropped it after bullseye.
+ * Consul: one server that elects itself quickly, or one of several, with two ports after its own. Sessions as short as
+ * 1 s are let in, where Consul's own least is 10 s. Debian dropped it after bullseye.
  */
 import { join } from 'node:path'
 import { fetchText } from './ask.ts'
@@ -21,6 +21,11 @@ export const CONSUL: ServerKind = {
 
 const TOKEN = '3f1c1a52-7f1b-4f6e-9a53-2b1d8b7a5c10'
 
+/** One of several, which all know the ports of all. */
+export function consulMember(members: readonly number[]): ServerKind {
+  return { ...CONSUL, command: place => commandOf(place, '', members) }
+}
+
 /** Refuses whoever brings no token; who brings this one may do everything. */
 export const CONSUL_ACL: ServerKind = {
   ...CONSUL,
@@ -33,10 +38,12 @@ export const CONSUL_ACL: ServerKind = {
   more: () => ({ TOKEN }),
 }
 
-function commandOf({ port }: Place, more = ''): readonly string[] {
-  const settings = 'disable_update_check=true session_ttl_min="1s" leave_on_terminate=false'
+function commandOf({ port }: Place, more = '', members: readonly number[] = [port]): readonly string[] {
+  const settings = 'disable_update_check=true retry_interval="1s" session_ttl_min="1s" leave_on_terminate=false'
   return [
-    ...['consul', 'agent', '-server', '-bootstrap-expect=1', '-data-dir=data', '-node=test', '-disable-host-node-id'],
+    ...['consul', 'agent', '-server', `-bootstrap-expect=${members.length}`, '-data-dir=data'],
+    ...[`-node=test-${port}`, '-disable-host-node-id'],
+    ...members.filter(member => member !== port).map(member => `-retry-join=${HOST}:${member + 2}`),
     ...[`-bind=${HOST}`, `-client=${HOST}`, `-http-port=${port}`, `-server-port=${port + 1}`],
     ...[`-serf-lan-port=${port + 2}`, '-serf-wan-port=-1', '-dns-port=-1', '-grpc-port=-1', '-log-level=warn'],
     ...['-hcl', `${settings} performance{raft_multiplier=1} limits{http_max_conns_per_client=4096} ${more}`],

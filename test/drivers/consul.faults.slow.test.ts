@@ -11,7 +11,8 @@ import { startProxy } from '../../src/lab/faults/proxy.ts'
 import type { FaultProxy } from '../../src/lab/faults/proxy.ts'
 import { createLocks } from '../../src/locks/locks.ts'
 import type { Lease, Locks, LocksOptions } from '../../src/locks/types.ts'
-import { CONSUL } from '../../src/servers/consul.ts'
+import { CONSUL, consulMember } from '../../src/servers/consul.ts'
+import { freePort } from '../../src/servers/ports.ts'
 import { startServer } from '../../src/servers/start.ts'
 import type { FaultServer } from '../../src/servers/start.ts'
 import { until } from '../support/holdfast.ts'
@@ -41,8 +42,9 @@ function abortOf({ signal }: Lease, ms: number): Promise<number> {
   })
 }
 
-function locksAt(port: number, options: LocksOptions = {}): Locks {
-  const store = consulStore(`consul://127.0.0.1:${port}`, SHORT)
+function locksAt(ports: number | readonly number[], options: LocksOptions = {}): Locks {
+  const hosts = [ports].flat().map(port => `127.0.0.1:${port}`)
+  const store = consulStore(`consul://${hosts.join(',')}`, SHORT)
   const locks = createLocks(store, { ttl: TTL_MS, wait: 30_000, storeTimeout: 1_000, ...options })
   closing.push(() => locks.close({ drain: 0 }))
   return locks
@@ -297,4 +299,59 @@ describe('faults of Consul', () => {
     await lease.release()
     await (await next).release()
   }, 60_000)
+})
+
+describe('faults of three Consul', () => {
+  interface Cluster {
+    readonly ports: readonly number[]
+    leader(): Promise<FaultServer>
+  }
+
+  async function cluster(context: TestContext): Promise<Cluster> {
+    skipWithout(CONSUL, context)
+    const ports = [await freePort(3), await freePort(3), await freePort(3)]
+    const starting = ports.map(port => startServer(consulMember(ports), { port }))
+    closing.push(async () => {
+      for (const member of await Promise.allSettled(starting))
+        if (member.status === 'fulfilled') await member.value.close()
+    })
+    const members = await Promise.all(starting)
+    return {
+      ports,
+      leader: () =>
+        until('a leader', async () => {
+          const [first] = members
+          const told = first === undefined ? '' : await tell(first, 'GET', 'status/leader')
+          return members.find(({ port }) => told === `"127.0.0.1:${port + 1}"`)
+        }),
+    }
+  }
+
+  test('the leader is killed: the lease goes on, no second grant, and tokens grow', async context => {
+    const { ports, leader } = await cluster(context)
+    const [here, there] = [locksAt(ports, { ttl: '40s' }), locksAt(ports, { ttl: '40s' })]
+    const lease = await here.acquire(KEY)
+    const aborted = abortOf(lease, 12_000)
+    await (await leader()).kill()
+    await nobodyGetsIn(there, 10_000)
+    expect(await aborted).toBe(Infinity)
+    await lease.renew()
+    expect(await lease.release()).toBe('released')
+    expect((await there.acquire(KEY)).token).toBeGreaterThan(lease.token)
+  }, 120_000)
+
+  test('the leader is paused: the others go on, and what it renews when it wakes gives nobody time', async context => {
+    const { ports, leader } = await cluster(context)
+    const paused = await leader()
+    const [here, there] = [locksAt(paused.port), locksAt(ports.filter(port => port !== paused.port))]
+    const lease = await here.acquire(KEY)
+    const aborted = abortOf(lease, 60_000)
+    await paused.pause()
+    await there.acquire(KEY)
+    const grantedAt = now()
+    paused.resume()
+    expect(await aborted).toBeLessThan(grantedAt)
+    await wait(500)
+    expect(lease.signal.aborted).toBe(true)
+  }, 120_000)
 })

@@ -356,6 +356,6 @@ describe('nothing but fetch', () => {
       timeout: 60_000,
     })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    expect(stdout.trim().split('\n')).toEqual(['holds', 'waits', 'pushed', 'held', 'refused'])
+    expect(stdout.trim().split('\n')).toEqual(['holds', 'waits', 'pushed', 'held', 'refused', 'held'])
   })
 })

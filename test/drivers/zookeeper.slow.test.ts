@@ -17,6 +17,7 @@ import {
   setNode,
 } from '../../src/drivers/zookeeper/statements.ts'
 import type { Request } from '../../src/drivers/zookeeper/statements.ts'
+import { createLocks } from '../../src/locks/locks.ts'
 import { open } from '../../src/open.ts'
 import { startServer } from '../../src/servers/start.ts'
 import { ZOOKEEPER } from '../../src/servers/zookeeper.ts'
@@ -166,6 +167,24 @@ describeWithStore('zookeeper', 'ZooKeeper', url => {
     expect(await store.enter(request(), IO)).toHaveProperty('status', 'holds')
   })
 
+  test('a thousand locks are taken, renewed and given back side by side', async () => {
+    const namespace = systemClock.id()
+    const patient = { ttl: '5m', storeTimeout: '2m', wait: '2m' } as const
+    const [locks, other] = [1, 2].map(() => createLocks(zookeeperStore(url, { namespace, tick: TICK }), patient))
+    if (locks === undefined || other === undefined) throw new TypeError('no locks')
+    closing.push(() => Promise.all([locks.close({ drain: 0 }), other.close({ drain: 0 })]))
+    const keys = Array.from({ length: 1_000 }, (_, index) => `many:${index}`)
+    const leases = await Promise.all(keys.map(key => locks.acquire(key)))
+    await Promise.all(leases.map(lease => lease.renew()))
+    expect(leases.filter(lease => lease.state !== 'held')).toHaveLength(0)
+    const refused = await Promise.all(keys.map(key => other.tryAcquire(key)))
+    expect(refused.filter(lease => lease !== null)).toHaveLength(0)
+    await Promise.all(leases.map(lease => lease.release()))
+    let listed = 0
+    for await (const lock of other.list()) listed += lock.holders.length
+    expect(listed).toBe(0)
+  }, 240_000)
+
   test('the command line runs, lists, inspects and revokes, and the laboratory takes its address', async () => {
     const site = createSite()
     closing.push(async () => site.clear())
@@ -308,6 +327,7 @@ describe('what is no ZooKeeper', () => {
       ...['zookeeper://user@a', 'zookeeper://a?tick=2', 'zookeeper://a?tick=0s', 'zookeeper://a/%2Fb'],
     ])
       expect(() => zookeeperStore(address), address).toThrow(ConfigurationError)
+    expect(() => zookeeperStore('zookeepers://a')).toThrow('this driver speaks no TLS')
     const login = expect.objectContaining({ message: expect.not.stringContaining('secret') })
     expect(() => zookeeperStore('zookeeper://user:secret@a?x=1')).toThrow(login)
     expect(() => zookeeperStore('zookeeper://a', { tick: -1 })).toThrow('tick')

@@ -254,6 +254,50 @@ describe('who may ask', () => {
   })
 })
 
+describe('pages of other origins', () => {
+  const [HOME, ELSEWHERE] = ['https://app.example', 'https://elsewhere.example']
+  const asks = { origin: HOME, 'access-control-request-method': 'POST' }
+
+  test('a browser that asks for a named one is told that it may, without the secret', async () => {
+    const { url } = await served({ secret: 'correct horse', origins: [HOME] })
+    const answer = await fetch(`${url}/v1/enter`, { method: 'OPTIONS', headers: asks })
+    expect(answer.status).toBe(204)
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      'access-control-allow-origin': HOME,
+      'access-control-allow-methods': 'GET, POST',
+      'access-control-allow-headers': 'authorization, content-type',
+      vary: 'origin',
+    })
+  })
+
+  test('and may read every answer, also that the secret is wrong', async () => {
+    const { url } = await served({ secret: 'correct horse', origins: [HOME] })
+    for (const [secret, status] of [
+      ['correct horse', 200],
+      ['wrong', 401],
+    ] as const) {
+      const headers = { origin: HOME, authorization: `Bearer ${secret}` }
+      const answer = await fetch(`${url}/v1/store`, { headers })
+      expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([status, HOME])
+    }
+  })
+
+  test.each([
+    ['another one', { origins: [HOME] }, ELSEWHERE],
+    ['one where none is named', {}, HOME],
+  ])('a browser that asks for %s is told nothing', async (_what, options, origin) => {
+    const { url } = await served({ secret: 'correct horse', ...options })
+    const asked = await fetch(`${url}/v1/enter`, { method: 'OPTIONS', headers: { ...asks, origin } })
+    expect([asked.status, asked.headers.get('access-control-allow-origin')]).toEqual([401, null])
+    const answer = await fetch(`${url}/v1/store`, { headers: { origin, authorization: 'Bearer correct horse' } })
+    expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([200, null])
+  })
+
+  test.each(['*', 'https://app.example/', 'app.example', 'https://app.example/page', ''])('%j is no origin', origin => {
+    expect(() => serveStore(memoryStore(), { origins: [origin] })).toThrow(ConfigurationError)
+  })
+})
+
 test('who does not read its pushes is cut off, and the others go on', async () => {
   const store = memoryStore()
   const server = serveStore(store)

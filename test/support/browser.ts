@@ -42,7 +42,10 @@ export interface Visit {
 }
 
 export interface Browser {
+  /** A page that is one file, and asks for nothing else. */
   visit(path: string): Promise<Visit>
+  /** A page of a server. */
+  open(url: string): Promise<Page>
   close(): Promise<void>
 }
 
@@ -69,6 +72,11 @@ export async function openBrowser(options: BrowserContextOptions): Promise<Brows
       })
       await page.goto(`file://${path}`)
       return { page, complaints }
+    },
+    async open(url) {
+      const page = await context.newPage()
+      await page.goto(url)
+      return page
     },
     async close() {
       await context.close()

@@ -30,6 +30,8 @@ const PORT = 2_181
 export function zookeeperAddress(text: string): ZookeeperAddress {
   const { scheme, hosts, username, password, path, parameters } = parseAddress(text, FORM)
   const refuse = (why: string): never => refuseAddress(text, { ...FORM, why })
+  if (scheme === 'zookeepers')
+    return refuse('this driver speaks no TLS: begin with zookeeper://, and keep it within a network of your own')
   if (scheme !== 'zookeeper') return refuse('it begins with another scheme')
   const chroot = path.at(-1) === '' ? path.slice(0, -1) : path
   if (chroot.some(part => part === '' || part === '.' || part === '..' || part.includes('/')))

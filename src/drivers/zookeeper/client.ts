@@ -277,4 +277,4 @@ function talk(socket: Socket, greeting: Greeting) {
 
 const NO_SESSION: Session = { id: '', password: Buffer.alloc(PASSWORD_BYTES), ms: 0 }
 const AT_ONCE =
-  ': it is no ZooKeeper, it is without a leader, or it has too many connections of this host (maxClientCnxns)'
+  ': it is no ZooKeeper, it is without a leader, it wants TLS, or it has too many connections of this host (maxClientCnxns)'

@@ -2,6 +2,7 @@
 import type { Opening } from '../shared/opening.ts'
 
 export const zookeeper: Opening = {
-  schemes: ['zookeeper'],
+  // The second is refused, with what to do instead.
+  schemes: ['zookeeper', 'zookeepers'],
   open: async (address, options) => (await import('../zookeeper.ts')).zookeeperStore(address, options),
 }

@@ -1,4 +1,6 @@
-/** Which locks had a line when this process came to them last: so a ticket is written with the life that it will need. */
+/**
+ * Which locks had a line when this process came to them last: so a ticket is written with the life that it will need.
+ */
 export interface Crowds {
   has(key: string): boolean
   note(key: string, isCrowded: boolean): void
