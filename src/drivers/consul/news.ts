@@ -7,7 +7,7 @@ import { sleep, systemClock } from '../../base/clock.ts'
 import { holding } from '../../store/rule.ts'
 import { blockersOf } from '../shared/queue-keys/line.ts'
 import type { Line, LineTicket } from '../shared/queue-keys/line.ts'
-import type { News } from '../shared/queue-keys/news.ts'
+import type { Follower, News } from '../shared/queue-keys/news.ts'
 import { createSubscription } from '../shared/subscription.ts'
 import type { Subscription } from '../shared/subscription.ts'
 import type { KeyValue } from './answers.ts'
@@ -27,12 +27,12 @@ export interface Following {
   lineOf(found: readonly KeyValue[], begun: number): Line
 }
 
-/** Until it is ended: whoever of ours comes to hold this lock is told. */
-export function follow({ client, names, news, key, begin, lineOf }: Following): () => void {
-  const ended = new AbortController()
-  const { signal } = ended
+/** Until it is stopped: whoever of ours comes to hold this lock is told. */
+export function follow({ client, names, news, key, begin, lineOf }: Following): Follower {
+  let on = true
+  let turn = new AbortController()
 
-  async function round(): Promise<void> {
+  async function round(signal: AbortSignal): Promise<void> {
     const query = { prefix: names.tickets(key), exactly: false, index: 0 }
     const begun = begin()
     const { index, found } = await client.changed(query, signal)
@@ -54,9 +54,11 @@ export function follow({ client, names, news, key, begin, lineOf }: Following): 
 
   /** Never rejects: a store that fails is looked at again. */
   async function rounds(): Promise<void> {
-    while (!signal.aborted) {
+    while (on) {
+      turn = new AbortController()
+      const { signal } = turn
       try {
-        await round()
+        await round(signal)
       } catch {
         await sleep(systemClock, AGAIN_MS * (0.5 + systemClock.random()), { signal, idle: true })
       }
@@ -64,7 +66,13 @@ export function follow({ client, names, news, key, begin, lineOf }: Following): 
   }
 
   void rounds()
-  return () => ended.abort()
+  return {
+    again: () => turn.abort(),
+    stop() {
+      on = false
+      turn.abort()
+    },
+  }
 }
 
 /** Revocations; each is told once. */

@@ -11,7 +11,7 @@ import { StoreUnavailableError } from '../../base/errors.ts'
 import type { Io } from '../../store/contract.ts'
 import { createSubscription } from '../shared/subscription.ts'
 import type { Ear, Subscription } from '../shared/subscription.ts'
-import type { News } from '../shared/queue-keys/news.ts'
+import type { Follower, News } from '../shared/queue-keys/news.ts'
 import { watchAnswer } from './answers.ts'
 import type { WatchAnswer } from './answers.ts'
 import type { EtcdClient } from './client.ts'
@@ -35,8 +35,8 @@ const LINGER_MS = 10_000
 const AGAIN_MS = 500
 
 export interface LineWatch {
-  /** While a ticket of ours waits in a line that is known as of this revision. Gives how to stop. */
-  follow(news: News, revision: number): () => void
+  /** While a ticket of ours waits in a line that is known as of this revision. */
+  follow(news: News, revision: number): Follower
   close(): void
 }
 
@@ -70,9 +70,13 @@ export function createLineWatch(
       idle?.cancel()
       // One that began later has missed what happened in between.
       if (current === null || revision < current.since) start(news, revision)
-      return () => {
-        followers -= 1
-        if (followers === 0) idle = systemClock.after(LINGER_MS, end, { idle: true })
+      return {
+        // Of every line the whole is known.
+        again() {},
+        stop() {
+          followers -= 1
+          if (followers === 0) idle = systemClock.after(LINGER_MS, end, { idle: true })
+        },
       }
     },
     close() {

@@ -21,7 +21,7 @@ import { holding } from '../../store/rule.ts'
 import { asTickets, blockersOf, READ, viewLine } from './queue-keys/line.ts'
 import type { Line, LineTicket, Mark, Words } from './queue-keys/line.ts'
 import { createNews } from './queue-keys/news.ts'
-import type { News } from './queue-keys/news.ts'
+import type { Follower, News } from './queue-keys/news.ts'
 
 /** Which lock, and whose mark is asked for. */
 export interface Whose {
@@ -77,8 +77,8 @@ export interface TicketKeys {
   left?(tickets: readonly LineTicket[], io: Io): Promise<readonly number[]>
   /** Begins to call `news`, and resolves once nothing is missed any more. */
   listen(news: News): Promise<AsyncDisposable>
-  /** Called while one of ours waits for this lock, whose line is known as of that revision. Gives how to end it. */
-  follow(key: string, news: News, revision: number): () => void
+  /** Called when one of ours begins to wait for this lock, whose line is known as of that revision. */
+  follow(key: string, news: News, revision: number): Follower
   connect?(io: Io): Promise<void>
   close(): Promise<void>
 }

@@ -10,7 +10,7 @@ import type { Io } from '../../store/contract.ts'
 import { holding } from '../../store/rule.ts'
 import { blockersOf } from '../shared/queue-keys/line.ts'
 import type { Line } from '../shared/queue-keys/line.ts'
-import type { News } from '../shared/queue-keys/news.ts'
+import type { Follower, News } from '../shared/queue-keys/news.ts'
 import type { Link } from './client.ts'
 import type { Sessions } from './connection.ts'
 import { getNode } from './statements.ts'
@@ -23,8 +23,8 @@ export interface Watching {
 }
 
 export interface Watch {
-  /** While tickets of ours wait for this lock. Gives how to stop. */
-  follow(key: string, news: News): () => void
+  /** While tickets of ours wait for this lock. */
+  follow(key: string, news: News): Follower
   /** From now on tickets of ours are looked after. */
   listen(news: News): AsyncDisposable
   /** This ticket of ours is new. */
@@ -61,7 +61,7 @@ export function createWatch({ sessions, names, read }: Watching): Watch {
     return { node: null, later }
   }
 
-  function follow(key: string, news: News): () => void {
+  function follow(key: string, news: News): Follower {
     let on = true
     let wake = (): void => {}
     const watched = new Set<string>()
@@ -100,9 +100,12 @@ export function createWatch({ sessions, names, read }: Watching): Watch {
     }
 
     void run()
-    return () => {
-      on = false
-      wake()
+    return {
+      again: () => wake(),
+      stop() {
+        on = false
+        wake()
+      },
     }
   }
 

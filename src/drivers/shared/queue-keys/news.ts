@@ -56,6 +56,13 @@ export interface News {
   listen(listener: StoreListener): AsyncDisposable
 }
 
+/** Looks after a lock for which tickets of ours wait, and after the first of them above all: the others come later. */
+export interface Follower {
+  /** One of ours has gone that waited: another may be the first now. */
+  again(): void
+  stop(): void
+}
+
 interface Room {
   /** Tokens of ours that wait, by id. */
   readonly waiting: Map<string, number>
@@ -65,25 +72,32 @@ interface Room {
   revision: number
   calls: number
   early: LineEvent[]
-  stop: (() => void) | null
+  follower: Follower | null
 }
 
 /** `follow`: called while one of ours waits for this lock, whose line is known as of that revision. */
-export function createNews(follow: (key: string, revision: number) => () => void): News {
+export function createNews(follow: (key: string, revision: number) => Follower): News {
   const own = new Map<string, Own>()
   const rooms = new Map<string, Room>()
   let listener: StoreListener | null = null
 
   function roomOf(key: string): Room {
-    const room = rooms.get(key) ?? { waiting: new Map(), line: new Map(), revision: 0, calls: 0, early: [], stop: null }
+    const room = rooms.get(key) ?? {
+      waiting: new Map(),
+      line: new Map(),
+      revision: 0,
+      calls: 0,
+      early: [],
+      follower: null,
+    }
     rooms.set(key, room)
     return room
   }
 
   function tidy(key: string, room: Room): void {
     if (room.waiting.size > 0) return
-    room.stop?.()
-    room.stop = null
+    room.follower?.stop()
+    room.follower = null
     if (room.calls === 0) rooms.delete(key)
   }
 
@@ -143,7 +157,7 @@ export function createNews(follow: (key: string, revision: number) => () => void
       const room = roomOf(key)
       room.waiting.set(id, token)
       if (revision > room.revision) set(room, tickets, revision)
-      room.stop ??= follow(key, room.revision)
+      room.follower ??= follow(key, room.revision)
       tell(key, room)
     },
     holds(key, id) {
@@ -153,7 +167,9 @@ export function createNews(follow: (key: string, revision: number) => () => void
     },
     served(key, id) {
       const room = rooms.get(key)
-      if (room?.waiting.delete(id) === true) tidy(key, room)
+      if (room?.waiting.delete(id) !== true) return
+      room.follower?.again()
+      tidy(key, room)
     },
     line(key, { tickets, revision }) {
       const room = rooms.get(key)
@@ -187,7 +203,7 @@ export function createNews(follow: (key: string, revision: number) => () => void
         async [Symbol.asyncDispose]() {
           if (listener !== heard) return
           listener = null
-          for (const room of rooms.values()) room.stop?.()
+          for (const room of rooms.values()) room.follower?.stop()
           rooms.clear()
         },
       }
