@@ -117,7 +117,13 @@ export function registerGroups(
   })
 }
 
-function missing(need: Need, store: Store, hooks: Hooks): string | null {
+/** Of what has a trait: why the suite leaves cases out for this store. */
+export function lackingOf(store: Pick<Store, 'traits' | 'listen'>): readonly string[] {
+  const ofTraits = ['queue', 'shared', 'limit', 'keep', 'fencing', 'blocks', 'listen', 'durable'] as const
+  return ofTraits.flatMap(need => missing(need, store, {}) ?? [])
+}
+
+function missing(need: Need, store: Pick<Store, 'traits' | 'listen'>, hooks: Hooks): string | null {
   const { traits } = store
   const there: Readonly<Record<Need, boolean>> = {
     queue: traits.queue,
