@@ -300,24 +300,25 @@ describe('faults of one ZooKeeper', () => {
   test('two hundred wait in a row: one after the other comes in, in order', async context => {
     const { server } = await servers(context)
     const many = Array.from({ length: 8 }, () =>
-      locksAt([server.port], { fair: 'strict', wait: '2m', ttl: '20s', storeTimeout: '20s' }),
+      locksAt([server.port], { fair: 'strict', wait: '4m', ttl: '20s', storeTimeout: '20s' }),
     )
-    const first = await locksAt([server.port], { ttl: '2m', storeTimeout: '20s' }).acquire(KEY)
+    const first = await locksAt([server.port], { ttl: '4m', storeTimeout: '20s' }).acquire(KEY)
     const tokens: number[] = []
     const all = Array.from({ length: 200 }, async (_, index) =>
       many[index % many.length]?.run(KEY, async lease => void tokens.push(lease.token)),
     )
     const done = Promise.all(all)
     done.catch(() => {})
-    await until('two hundred waiters', async () => {
+    const seen = async (): Promise<boolean> => {
       await wait(250)
       return (await many[0]?.inspect(KEY))?.waiters.length === 200
-    })
+    }
+    await until('two hundred waiters', seen, 120_000)
     await first.release()
     await done
     expect(tokens).toHaveLength(200)
     expect(tokens).toEqual(tokens.toSorted((one, other) => one - other))
-  }, 120_000)
+  }, 300_000)
 
   test('a waiter that is dead is passed over, and so is the next', async context => {
     const { server } = await servers(context)

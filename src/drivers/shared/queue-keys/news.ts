@@ -58,7 +58,7 @@ export interface News {
 
 /** Looks after a lock for which tickets of ours wait, and after the first of them above all: the others come later. */
 export interface Follower {
-  /** One of ours has gone that waited: another may be the first now. */
+  /** The first of ours that waited has gone: another is the first now. */
   again(): void
   stop(): void
 }
@@ -167,8 +167,12 @@ export function createNews(follow: (key: string, revision: number) => Follower):
     },
     served(key, id) {
       const room = rooms.get(key)
-      if (room?.waiting.delete(id) !== true) return
-      room.follower?.again()
+      const token = room?.waiting.get(id)
+      if (room === undefined || token === undefined) return
+      // Nobody who stands behind it was looked after.
+      const isFirst = token === Math.min(...room.waiting.values())
+      room.waiting.delete(id)
+      if (isFirst && room.waiting.size > 0) room.follower?.again()
       tidy(key, room)
     },
     line(key, { tickets, revision }) {
