@@ -4,6 +4,7 @@
  * its neighbour: a release wakes one process, however many wait.
  */
 import { sleep, systemClock } from '../../base/clock.ts'
+import type { Timer } from '../../base/clock.ts'
 import { holding } from '../../store/rule.ts'
 import { blockersOf } from '../shared/queue-keys/line.ts'
 import type { Line, LineTicket } from '../shared/queue-keys/line.ts'
@@ -15,6 +16,8 @@ import type { ConsulClient } from './client.ts'
 import type { Names } from './statements.ts'
 
 const AGAIN_MS = 500
+/** Many may give up together: one look is for all of them. */
+const TOGETHER_MS = 100
 
 export interface Following {
   readonly client: ConsulClient
@@ -31,6 +34,7 @@ export interface Following {
 export function follow({ client, names, news, key, begin, lineOf }: Following): Follower {
   let on = true
   let turn = new AbortController()
+  let later: Timer | null = null
 
   async function round(signal: AbortSignal): Promise<void> {
     const query = { prefix: names.tickets(key), exactly: false, index: 0 }
@@ -65,11 +69,19 @@ export function follow({ client, names, news, key, begin, lineOf }: Following): 
     }
   }
 
+  function look(): void {
+    later = null
+    turn.abort()
+  }
+
   void rounds()
   return {
-    again: () => turn.abort(),
+    again() {
+      later ??= systemClock.after(TOGETHER_MS, look, { idle: true })
+    },
     stop() {
       on = false
+      later?.cancel()
       turn.abort()
     },
   }
