@@ -3,10 +3,9 @@
  *
  * A ticket is a key. The revision that made it is its place in the line, and 32 times that its token; both grow
  * whatever happens. Its lease is its own, so nothing that others renew keeps it alive, and etcd's leader says when it
- * is dead. To enter is one transaction: it adds the ticket if the line is empty. Where there was a line the last time
- * it also does so if not, then on the lease of one that waits, and gives the line as it is. Each lease counts the
- * tickets that it has had, and a transaction names the count it expects: carried out twice, or late, it does nothing
- * the second time.
+ * is dead. To enter is one transaction: it looks whether the line is empty, takes the lease for a holder or for one
+ * that waits, and gives the line as it is then. Each lease counts the tickets that it has had, and a transaction names
+ * the count it expects: carried out twice, or late, it does nothing the second time.
  *
  * Guarantee: consensus. Any minority of the members may fail; whoever holds was agreed on by a majority.
  */
@@ -31,7 +30,6 @@ import type { HttpTls } from './shared/http.ts'
 import { clockErrorOf, namespaceOf } from './shared/options.ts'
 import { queueKeyStore } from './shared/queue-keys.ts'
 import type { Added, TicketKeys } from './shared/queue-keys.ts'
-import { createCrowds } from './shared/queue-keys/crowds.ts'
 import { decodeMark, decodeNamed, encodeMark, encodeWords, foreign, tokenOf } from './shared/queue-keys/line.ts'
 import type { Line, LineTicket } from './shared/queue-keys/line.ts'
 import type { Life } from './shared/queue-keys/lives.ts'
@@ -97,7 +95,6 @@ export function etcdStore(address: string, options: EtcdStoreOptions = {}): Etcd
   const names = namesIn(namespaceOf(options))
   const client = createClient(etcdAddress(address), options.tls)
   const leases = createLeases(client)
-  const crowds = createCrowds()
 
   const transact = (transaction: Transaction, io: Io): Promise<TransactionAnswer> =>
     client.call('kv/txn', transaction, transactionAnswer, io)
@@ -133,38 +130,33 @@ export function etcdStore(address: string, options: EtcdStoreOptions = {}): Etcd
     const entering = enteringOf(names, request, systemClock.wall())
     /** Of the line as it was found; null: it is thought to be empty. */
     let since: number | null = null
-    let inLine = false
 
     /** What it comes to, and the line. */
     async function attempt([hold, wait = hold]: readonly Life[], left: Io): Promise<Used<Line>> {
       if (hold === undefined || wait === undefined) throw new TypeError('no lease')
       const alone = since === null ? entering.ifFree(hold) : entering.ifSame(hold, since)
-      const asked = inLine ? entering.inLine(hold, wait) : alone
+      const asked = queue ? entering.inLine(hold, wait) : alone
       const { succeeded, revision, parts } = await transact(asked, left)
       if (!succeeded) return { life: null, result: lineOf(key, revision, parts) }
-      const isAlone = inLine ? parts[0]?.succeeded === true : since === null
-      const life = isAlone || !inLine ? hold : wait
+      const isAlone = queue ? parts[0]?.succeeded === true : since === null
+      const life = isAlone || !queue ? hold : wait
       life.uses += 1
       const found = isAlone ? [entering.alone(hold, revision)] : (parts.at(-1)?.found ?? [])
       return { life, result: lineOf(key, revision, [{ found, succeeded }]) }
     }
 
-    const step = async (left: () => Io): Promise<{ readonly answer: Added } | null> => {
-      inLine = queue && (since !== null || crowds.has(key))
-      const spans = inLine && waiterTtlMs !== ttlMs ? [ttlMs, waiterTtlMs] : [ttlMs]
+    return inTurn<Added>(key, io, async left => {
+      const spans = queue && waiterTtlMs !== ttlMs ? [ttlMs, waiterTtlMs] : [ttlMs]
       const used = await leases.withLeases(spans, taken => attempt(taken, left()), left())
       if (used === null) return null
       const { life, result: line } = used
-      crowds.note(key, line.tickets.length > (life === null ? 0 : 1))
       if (life !== null) return { answer: { ...line, until: await leases.endOf(life, left()) } }
       const isThere = line.mark !== null || line.tickets.some(ticket => ticket.id === id)
       const wouldHold = holding([...line.tickets, request]) > line.tickets.length
       if (isThere || (!queue && !wouldHold)) return { answer: { ...line, until: null } }
       since = line.revision
       return null
-    }
-
-    return crowds.coming(key, () => inTurn<Added>(key, io, step))
+    })
   }
 
   /** Its ticket is gone: the lease it lived on, and that which its key is named by. */
