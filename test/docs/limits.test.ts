@@ -1,6 +1,6 @@
 /**
- * What the suite leaves out for a store, since its traits say so, stands under Limits of its page, and nothing else: the
- * suite prints the same words beside each case that it left out.
+ * What the suite leaves out for a store, since its traits say so, stands under Limits of its page, and nothing else: it
+ * prints the same words beside each case that it left out.
  */
 import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
