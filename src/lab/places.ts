@@ -4,6 +4,7 @@
  */
 import { withoutPassword } from '../base/address.ts'
 import { text } from '../base/decode.ts'
+import { ConfigurationError } from '../base/errors.ts'
 import type { Locks } from '../locks/types.ts'
 import { databaseAt, databaseOf } from './database.ts'
 import type { Connection, Database } from './database.ts'
@@ -31,10 +32,20 @@ export interface Places {
   readonly told: { readonly lock: string; readonly database: string; readonly 'row lock': string }
 }
 
-/** In `setup`. @throws ConfigurationError | StoreUnavailableError */
-export async function findPlaces(stage: Stage<SettingsOf<typeof places>>): Promise<Places> {
-  const store = await storeAt(stage.settings.store, stage)
+/**
+ * In `setup`. `servers`: what the ways do holds or breaks on a database server as it does on SQLite.
+ * @throws ConfigurationError | StoreUnavailableError
+ */
+export async function findPlaces(
+  stage: Stage<SettingsOf<typeof places>>,
+  { servers = false }: { readonly servers?: boolean } = {},
+): Promise<Places> {
   const database = await databaseAt(stage.settings.db, stage.directory)
+  if (!servers && database.dialect !== 'sqlite')
+    throw new ConfigurationError(
+      `--db: "${withoutPassword(database.address)}" is a server; this experiment works on SQLite: name a file, or sqlite:PATH.`,
+    )
+  const store = await storeAt(stage.settings.store, stage)
   const connection = stage.use(await database.connect())
   return {
     store,

@@ -22,6 +22,16 @@ test('each of the two locks guards an invariant of its own, and only that, every
   expect(verdict.lessons).toHaveLength(3)
 })
 
+test('a database on which its ways would show something else is refused, and nothing is asked of it', async () => {
+  const { code, stderr } = await bench.run('nested', '--db', 'postgres://somebody:secret@127.0.0.1:1/staff')
+  expect({ code, stderr }).toEqual({
+    code: 64,
+    stderr: expect.stringContaining(
+      '"postgres://somebody@127.0.0.1:1/staff" is a server; this experiment works on SQLite',
+    ),
+  })
+})
+
 describeSabotage('nested', {
   rows: 'shows the problem, two batches exceed the budget',
   process: 'shows the problem, a row loses a change from elsewhere',

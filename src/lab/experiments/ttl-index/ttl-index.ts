@@ -70,7 +70,7 @@ export const ttlIndex = experiment({
     const { ttlMs, sweepMs } = stage.settings
     if (sweepMs < 2 * ttlMs)
       throw new ConfigurationError('--sweep must be at least twice --ttl, or nobody sees what a sweeper costs.')
-    const { connection, place, told } = await findPlaces(stage)
+    const { connection, place, told } = await findPlaces(stage, { servers: true })
     await lockTable.create(stage, connection)
     const first = await mortal(stage, 'first', place)
     const [successor, third] = await stage.workers(['successor', 'third'], place)

@@ -70,7 +70,7 @@ export const withdrawal = experiment({
   ways,
 
   async setup(stage) {
-    const { connection, place, told } = await findPlaces(stage)
+    const { connection, place, told } = await findPlaces(stage, { servers: true })
     await account.create(stage, connection)
     const crew = await stage.workers(['you', 'your friend'], place)
     stage.conditions({
