@@ -34,13 +34,13 @@ export function place(tickets: readonly Ticket[], index: number, request: Ticket
 
 /**
  * The end of the life in front that makes this ticket hold, if nobody there renews; its heartbeat if that comes first.
- * So a herd does not come at every expiry. While the one right in front lives past that heartbeat it is the one to come
- * earlier: a crowd costs each of its heartbeats one look, and not a walk of the line.
+ * So a herd does not come at every expiry. While the one right in front, or any that waits in front, lives past that
+ * heartbeat, that is the one to come earlier: a crowd costs each of its heartbeats one look, not a walk of the line.
  */
 function retryIn(tickets: readonly Ticket[], index: number, waiterTtlMs: number, now: Now): number {
   const heartbeatMs = waiterTtlMs / HEARTBEATS
-  const front = tickets[index - 1]
-  if (front && front.expiresAt - now.ms >= heartbeatMs) return heartbeatMs
+  const asks = tickets.slice(Math.min(holding(tickets), index - 1), index)
+  if (asks.some(({ expiresAt }) => expiresAt - now.ms >= heartbeatMs)) return heartbeatMs
   const line = tickets.slice(0, index + 1)
   const ends = tickets.slice(0, index).flatMap(({ expiresAt }) => (expiresAt - now.ms < heartbeatMs ? expiresAt : []))
   ends.sort((one, other) => one - other)

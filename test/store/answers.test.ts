@@ -72,6 +72,19 @@ test('who waits behind one that lives past its heartbeat comes again at that hea
   expect(enter(queue, request('c'), T0).answer).toMatchObject({ status: 'waits', retryMs: 100 })
 })
 
+test('who waits behind a dying waiter and one that lives on comes again at its heartbeat: that one asks before', () => {
+  const queue = queueOf(
+    T0,
+    request('a', { ttlMs: 20 }),
+    request('lives', { ...shared, waiterTtlMs: 200 }),
+    request('dying', { waiterTtlMs: 30 }),
+  )
+  expect(enter(queue, request('c', { ...shared, waiterTtlMs: 300 }), T0).answer).toMatchObject({
+    status: 'waits',
+    retryMs: 100,
+  })
+})
+
 test('when to come again is a matter of those in front, and not of those behind', () => {
   const queue = queueOf(T0, request('a', { ttlMs: 60 }), request('b'), request('c'))
   expect(enter(queue, request('b'), T0).answer).toMatchObject({ status: 'waits', retryMs: 60 })
