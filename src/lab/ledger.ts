@@ -188,7 +188,7 @@ export async function addingTo<Does extends Fenced>({
       let locks: Locks | null = null
       try {
         locks = await open(text(order, 'store'), { holder: name, namespace })
-        const lease = await locks.tryAcquire(key, { ttl: TTL })
+        const lease = await locks.tryAcquire(order['free'] === true ? `${key}:free` : key, { ttl: TTL })
         if (lease === null) return act('refused')
         act('holds', { token: lease.token })
         await readAndWrite(turn, lease)

@@ -114,7 +114,8 @@ export const failoverDurable = experiment({
       if (store.isolation !== null) {
         await store.isolation.begin()
         stage.act('store', 'is hurt', { fault: store.isolation.fault })
-        const last = ledger.crew[0].play('add', { store: store.after })
+        // A lock that nobody holds: to refuse one that is held nothing has to be confirmed.
+        const last = ledger.crew[0].play('add', { store: store.after, free: true })
         last.pass()
         refusedAtLast = (await last.until('finds no store', 'holds', 'refused')).type === 'finds no store'
         await last.done
