@@ -11,12 +11,14 @@
 // elsewhere is not touched. A store whose HOLDFAST_TEST_..._URL is set already is used as it is.
 //
 //   HOLDFAST_TEST_REPORT   a file for the figures of the run, as JSON
+//   HOLDFAST_TEST_AGAIN    with a report: who failed, and then passes so many times alone, does not fail the run
 import { spawn, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { again } from './again.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 spawnSync(process.execPath, [join(root, 'scripts', 'build.mjs'), '--if-stale'], { stdio: 'inherit' })
@@ -116,14 +118,30 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
   })
 
 /** Resolves with the exit code. */
-function vitest(projects, ...files) {
-  if (interrupted) return 130
-  const program = join(root, 'node_modules', 'vitest', 'vitest.mjs')
-  const chosen = projects.flatMap(project => ['--project', project])
+async function tests(projects, ...files) {
   // A file that is named is in one of the two runs.
   const named = all && forVitest.length > 0 ? ['--passWithNoTests'] : []
-  const words = ['run', '--allowOnly=false', ...chosen, ...named, ...files, ...forVitest]
-  const child = spawn(process.execPath, [program, ...words], { stdio: 'inherit', env: environment, cwd: root })
+  const chosen = projects.flatMap(project => ['--project', project])
+  const code = await vitest([...chosen, ...named, ...files, ...forVitest])
+  const { HOLDFAST_TEST_REPORT: report, HOLDFAST_TEST_AGAIN: times } = process.env
+  if (code === 0 || report === undefined || times === undefined) return code
+  const alone = ({ file, name }, own) =>
+    vitest([...chosen, file, '-t', `^${literally(name)}$`], { ...environment, HOLDFAST_TEST_REPORT: own })
+  return (await again(report, Number(times), alone)) ? 0 : code
+}
+
+/** A pattern that is this text and no other. */
+const literally = text => text.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`)
+
+/** Resolves with the exit code. */
+function vitest(words, env = environment) {
+  if (interrupted) return 130
+  const program = join(root, 'node_modules', 'vitest', 'vitest.mjs')
+  const child = spawn(process.execPath, [program, 'run', '--allowOnly=false', ...words], {
+    stdio: 'inherit',
+    env,
+    cwd: root,
+  })
   running = child
   child.on('error', error => console.error(error.message))
   return new Promise(resolve => child.on('exit', (code, signal) => resolve(signal === null ? code : 1)))
@@ -134,12 +152,12 @@ async function withStores() {
   for (const name of missing) console.error(`${name} must run, and does not: see above`)
   const files =
     names.length === 0 ? [] : [...new Set(names.flatMap(storesOf).map(({ driver }) => driver))].flatMap(testsOf)
-  const code = await vitest(WITH_STORES, ...files)
+  const code = await tests(WITH_STORES, ...files)
   return missing.length > 0 ? 1 : code
 }
 
 try {
-  const codes = [storesOnly ? 0 : await vitest(SERVERLESS), all ? await withStores() : 0]
+  const codes = [storesOnly ? 0 : await tests(SERVERLESS), all ? await withStores() : 0]
   process.exitCode = Math.max(...codes)
 } finally {
   if (all) await fleet.down(fleet.stores)
