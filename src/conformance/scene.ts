@@ -228,6 +228,11 @@ export function comesToHold(scene: Scene, who: Visitor, change: Partial<TicketRe
   })
 }
 
+/** What lasts `ms` at the store is not over before this: the window that the library itself relies on. */
+export function notBefore({ traits }: Pick<Store, 'traits'>, ms: number): number {
+  return ms * 0.99 - 2 - traits.clockErrorMs
+}
+
 /** Each number is greater than the one before. */
 export function assertGrow(
   numbers: readonly number[],

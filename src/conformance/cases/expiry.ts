@@ -10,6 +10,7 @@ import {
   isGone,
   KEY,
   lost,
+  notBefore,
   refused,
   visitor,
   wait,
@@ -288,9 +289,4 @@ async function takenOverInTime(scene: Scene, here: Store, there: Store, ttlMs: n
   await comesToHold(scene, visitor(scene, there, 'B', { queue: false }))
   const tookMs = clock.now() - sentAt
   assert.ok(tookMs >= notBefore(here, ttlMs), `taken over after ${tookMs} ms of ${ttlMs}`)
-}
-
-/** The window that the library itself relies on. */
-function notBefore(store: Store, ttlMs: number): number {
-  return ttlMs * 0.99 - 2 - store.traits.clockErrorMs
 }

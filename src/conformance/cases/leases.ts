@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { LeaseLostError } from '../../base/errors.ts'
 import type { Lease } from '../../locks/types.ts'
 import type { Fair } from './locks.ts'
-import { clock, KEY, until, wait } from '../scene.ts'
+import { clock, KEY, notBefore, until, wait } from '../scene.ts'
 import type { Scene } from '../scene.ts'
 import type { Group } from '../suite.ts'
 
@@ -138,7 +138,7 @@ export function leaseCases(fair: Fair): Group {
       assert.equal(await there.tryAcquire(KEY), null)
       const next = await there.acquire(KEY, { wait: scene.times.patienceMs })
       assert.ok(
-        clock.now() - start >= minHold * 0.99 - 2 - here.traits.clockErrorMs,
+        clock.now() - start >= notBefore(here, minHold),
         `taken again after ${clock.now() - start} ms of ${minHold}`,
       )
       await next.release()

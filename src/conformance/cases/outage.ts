@@ -7,7 +7,7 @@ import type { Lease, Locks } from '../../locks/types.ts'
 import { aborted } from './leases.ts'
 import type { Fair } from './locks.ts'
 import type { Fault, Plan } from '../faulty.ts'
-import { clock, IO, KEY, turn, until, visitor, wait } from '../scene.ts'
+import { clock, IO, KEY, notBefore, turn, until, visitor, wait } from '../scene.ts'
 import type { Scene } from '../scene.ts'
 import type { Group } from '../suite.ts'
 
@@ -212,7 +212,7 @@ export function outageCases(fair: Fair): Group {
       const start = clock.now()
       assert.equal((await dead.enter()).status, 'holds')
       const lease = await locks.acquire(KEY, { wait: scene.times.patienceMs })
-      assert.ok(clock.now() - start >= scene.times.shortMs * 0.99 - 2 - locks.traits.clockErrorMs)
+      assert.ok(clock.now() - start >= notBefore(locks, scene.times.shortMs))
       await lease.release()
     })
 

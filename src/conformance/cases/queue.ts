@@ -1,6 +1,20 @@
 /** Fairness: arrival order, no barging, and the dead delay nobody for long. */
 import assert from 'node:assert/strict'
-import { clock, comesToHold, gone, held, holds, IO, KEY, refused, turn, until, visitor, waits } from '../scene.ts'
+import {
+  clock,
+  comesToHold,
+  gone,
+  held,
+  holds,
+  IO,
+  KEY,
+  notBefore,
+  refused,
+  turn,
+  until,
+  visitor,
+  waits,
+} from '../scene.ts'
 import type { Register } from '../suite.ts'
 
 export function queueCases(test: Register): void {
@@ -66,7 +80,7 @@ export function queueCases(test: Register): void {
     await a.leave()
     await comesToHold(scene, c)
     assert.ok(
-      clock.now() - sentAt >= shortMs * 0.99 - 2 - store.traits.clockErrorMs,
+      clock.now() - sentAt >= notBefore(store, shortMs),
       `dropped after ${clock.now() - sentAt} ms of ${shortMs}`,
     )
   })
@@ -113,7 +127,7 @@ export function queueCases(test: Register): void {
       return front === 'alive'
     })
     const tookMs = clock.now() - sentAt
-    assert.ok(tookMs >= 4 * shortMs * 0.99 - 2 - store.traits.clockErrorMs, `came in after ${tookMs} ms`)
+    assert.ok(tookMs >= notBefore(store, 4 * shortMs), `came in after ${tookMs} ms`)
     const all = ['A', 'dead 2', 'dead 3', 'dead 4', 'alive']
     assert.deepEqual(
       fronts,
